@@ -1,1 +1,16 @@
-//! x
+//! Hubbub: a self-hosted real-time gateway for chat, presence and notifications.
+//!
+//! Modules in reading order, from the outside in; `ARCHITECTURE.md` has the map.
+
+pub mod auth;
+
+pub mod broker;
+pub mod limits;
+pub mod locks;
+pub mod presence;
+pub mod sessions;
+
+pub mod clock;
+pub mod grants;
+pub mod ids;
+pub mod random;

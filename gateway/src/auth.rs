@@ -1,0 +1,1 @@
+//! Who somebody is: tokens, the keys that check them, and what they grant.

@@ -1,0 +1,108 @@
+//! Rate limits that hold for a user whichever replica they talk to.
+//!
+//! The algorithm is GCRA: a quota of `per_s` with a burst lets `burst` through at once and then one every `1/per_s`
+//! seconds, and can say exactly when the next one may come. A limits store promises:
+//!
+//! 1. What it allows within any span of time never exceeds `burst + per_s × span`, whichever replicas ask.
+//! 2. A refusal says when the same charge would be allowed if nothing else came; it is not itself charged.
+//! 3. Charges asked together are answered together, by the longest wait.
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+pub mod memory;
+
+/// How much is allowed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quota {
+    /// Sustained, per second; greater than 0.
+    pub per_s: f64,
+    /// At once; at least 1.
+    pub burst: u32,
+}
+
+/// What is counted, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Subject {
+    /// What is counted; one quota each.
+    pub scope: Scope,
+    /// For whom: a user, an address, a room, `room user`, an API key's name.
+    pub name: String,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Sends, edits, deletes and reactions of a user.
+    UserSend,
+    /// Signals of a user.
+    UserSignal,
+    /// Everything else a user asks.
+    UserRequest,
+    /// Everything that comes from an address.
+    AddressRequest,
+    /// Hellos from an address.
+    AddressHello,
+    /// Sends into a room, by everybody.
+    RoomSend,
+    /// Sends of a user into one room.
+    UserRoomSend,
+    /// Calls with one API key.
+    Api,
+}
+
+impl Scope {
+    /// The scope's name in keys, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UserSend => "user_send",
+            Self::UserSignal => "user_signal",
+            Self::UserRequest => "user_request",
+            Self::AddressRequest => "address_request",
+            Self::AddressHello => "address_hello",
+            Self::RoomSend => "room_send",
+            Self::UserRoomSend => "user_room_send",
+            Self::Api => "api",
+        }
+    }
+}
+
+/// One thing to be counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Charge {
+    /// What, and for whom.
+    pub subject: Subject,
+    /// How much is allowed.
+    pub quota: Quota,
+    /// How many at once; at least 1.
+    pub cost: u32,
+}
+
+/// The answer to a charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Counted.
+    Allowed,
+    /// Not counted.
+    Limited {
+        /// Which scope said so; the one with the longest wait.
+        scope: Scope,
+        /// When it would be allowed.
+        retry_after_ms: u64,
+    },
+}
+
+/// Why the limits store gave no answer. The dependency's fault; retry.
+#[derive(Debug, Clone, Error)]
+pub enum LimitsError {
+    /// The store did not answer in time.
+    #[error("the limits store did not answer in time")]
+    Unavailable,
+}
+
+/// Rate limits; see the module for what is promised.
+#[async_trait]
+pub trait Limits: Send + Sync + 'static {
+    /// Counts, or says when to come back.
+    async fn charge(&self, charges: &[Charge]) -> Result<Verdict, LimitsError>;
+}
