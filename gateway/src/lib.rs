@@ -2,6 +2,8 @@
 //!
 //! Modules in reading order, from the outside in; `ARCHITECTURE.md` has the map.
 
+pub mod config;
+
 pub mod auth;
 
 pub mod broker;

@@ -1,0 +1,77 @@
+//! The configuration: one section per part of the gateway, and every fault reported at once, before a port is bound.
+
+pub mod auth;
+pub mod broker;
+pub mod connection;
+pub mod hub;
+pub mod limits;
+pub mod log;
+pub mod rooms;
+pub mod secret;
+pub mod server;
+mod text;
+
+pub use auth::{ApiKeyConfig, ApiKeyHash, AuthConfig, DEVELOPMENT_SECRET, Guests};
+pub use broker::BrokerConfig;
+pub use connection::ConnectionConfig;
+pub use hub::HubConfig;
+pub use limits::LimitsConfig;
+pub use log::{LogConfig, LogFormat};
+pub use rooms::{RoomKindConfig, Who};
+pub use secret::Secret;
+pub use server::ServerConfig;
+
+use serde::Deserialize;
+
+/// Everything that can be configured. `config/default.toml` is its manual and holds the same defaults.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the gateway listens and whom it trusts in front of it.
+    pub server: ServerConfig,
+    /// What one connection may take.
+    pub connection: ConnectionConfig,
+    /// Who may log in, and with what.
+    pub auth: AuthConfig,
+    /// The kinds of rooms; the first whose pattern matches a room's name holds, and the last matches every name.
+    pub rooms: Vec<RoomKindConfig>,
+    /// How often somebody may do something.
+    pub limits: LimitsConfig,
+    /// The rooms of this replica.
+    pub hub: HubConfig,
+    /// The log of the rooms and the bus between the replicas.
+    pub broker: BrokerConfig,
+    /// What is logged, and how.
+    pub log: LogConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: ServerConfig::default(),
+            connection: ConnectionConfig::default(),
+            auth: AuthConfig::default(),
+            rooms: vec![RoomKindConfig::default()],
+            limits: LimitsConfig::default(),
+            hub: HubConfig::default(),
+            broker: BrokerConfig::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Whether guests may log in: always, never, or because the gateway listens on a loopback address.
+    pub fn guests_allowed(&self) -> bool {
+        match self.auth.guests {
+            Guests::Always => true,
+            Guests::Never => false,
+            Guests::Loopback => self.server.listen.ip().is_loopback(),
+        }
+    }
+
+    /// The kind of the room of this name.
+    pub fn room_kind(&self, room: &str) -> Option<&RoomKindConfig> {
+        self.rooms.iter().find(|kind| kind.pattern.matches(room))
+    }
+}

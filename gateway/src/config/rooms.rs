@@ -1,0 +1,123 @@
+//! `[[rooms]]`: the kinds of rooms. The first whose pattern matches a room's name holds.
+
+use std::fmt;
+
+use hubbub_shared::names::UserId;
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::config::text;
+use crate::grants::{Pattern, Rights};
+
+/// One kind of rooms: what is kept of them, what is told about them, and who may do what.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RoomKindConfig {
+    /// The names of the rooms that are of this kind; `match` in the file, where it must stand.
+    #[serde(rename = "match", deserialize_with = "text::pattern")]
+    pub pattern: Pattern,
+    /// Entries that a room keeps.
+    pub keep_entries: u64,
+    /// Bytes of entries that a room keeps.
+    pub keep_bytes: u64,
+    /// How long a room keeps an entry.
+    pub keep_s: u64,
+    /// Whether members see who is in the room.
+    pub presence: bool,
+    /// Above this number of members, presence is told as a count alone.
+    pub presence_count_only_above: usize,
+    /// Above this number of members, a read marker is told only to the reader's own connections.
+    pub receipts_max_members: usize,
+    /// Who may join, and read history, members and markers.
+    pub join: Who,
+    /// Who may send, react and signal, and edit and delete messages of their own.
+    pub send: Who,
+    /// Who may moderate, and edit and delete anyone's messages.
+    pub moderate: Who,
+    /// How long a user waits between two messages; 0: not at all.
+    pub slow_mode_ms: u64,
+}
+
+impl Default for RoomKindConfig {
+    fn default() -> Self {
+        Self {
+            pattern: Pattern::new("*"),
+            keep_entries: 1_000,
+            keep_bytes: 1_048_576,
+            keep_s: 604_800,
+            presence: true,
+            presence_count_only_above: 500,
+            receipts_max_members: 500,
+            join: Who::Everyone,
+            send: Who::Everyone,
+            moderate: Who::Nobody,
+            slow_mode_ms: 0,
+        }
+    }
+}
+
+impl RoomKindConfig {
+    /// What this kind allows to a user whose credential says nothing about the room.
+    pub fn rights(&self, user: &UserId) -> Rights {
+        let [join, send, moderate] = [&self.join, &self.send, &self.moderate].map(|who| who.includes(user));
+        Rights { join, send, moderate }
+    }
+}
+
+/// Who may do something in a room, where no token says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// All who are logged in, guests too.
+    Everyone,
+    /// All who are logged in, but no guests.
+    Users,
+    /// Nobody, except by a token.
+    Nobody,
+    /// These users.
+    Only(Vec<UserId>),
+}
+
+impl Who {
+    /// Whether this user is among them.
+    pub fn includes(&self, user: &UserId) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Users => !user.is_guest(),
+            Self::Nobody => false,
+            Self::Only(users) => users.contains(user),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Who {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WhoVisitor)
+    }
+}
+
+struct WhoVisitor;
+
+impl<'de> Visitor<'de> for WhoVisitor {
+    type Value = Who;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"everyone\", \"users\", \"nobody\" or a list of user ids")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Who, E> {
+        match text {
+            "everyone" => Ok(Who::Everyone),
+            "users" => Ok(Who::Users),
+            "nobody" => Ok(Who::Nobody),
+            _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Who, A::Error> {
+        let mut users = Vec::new();
+        while let Some(user) = list.next_element()? {
+            users.push(user);
+        }
+        Ok(Who::Only(users))
+    }
+}

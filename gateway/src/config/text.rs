@@ -1,0 +1,68 @@
+//! How a text of the configuration becomes a value: parsed by the rules of its type, or absent where it is empty.
+
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use hubbub_shared::names::{NameError, RoomName};
+use ipnet::IpNet;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+
+use crate::config::Secret;
+use crate::grants::Pattern;
+
+fn parse<T: FromStr<Err: Display>, E: Error>(text: &str) -> Result<T, E> {
+    text.parse().map_err(E::custom)
+}
+
+/// A value that is written as text.
+pub(super) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<T, D::Error> {
+    parse(&String::deserialize(deserializer)?)
+}
+
+/// A value that is written as text, and is absent where the text is empty.
+pub(super) fn parsed_unless_empty<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    unless_empty(deserializer)?.map(|text| parse(&text)).transpose()
+}
+
+/// A text that is absent where it is empty.
+pub(super) fn unless_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Some(String::deserialize(deserializer)?).filter(|text| !text.is_empty()))
+}
+
+/// A secret that is absent where it is empty.
+pub(super) fn secret_unless_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    Ok(unless_empty(deserializer)?.map(Secret::new))
+}
+
+/// IP networks; an address alone is the network of that address.
+pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let networks: Vec<Network> = Deserialize::deserialize(deserializer)?;
+    Ok(networks.into_iter().map(|network| network.0).collect())
+}
+
+struct Network(IpNet);
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        network.map(Self).map_err(|_| D::Error::custom("an IP network such as 10.0.0.0/8 or an IP address is wanted"))
+    }
+}
+
+/// A pattern that some room's name could match.
+pub(super) fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pattern, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    // A star stands for characters that a name may hold, so with such a character in its place the rest is a name.
+    match RoomName::new(&text.replace('*', "-")) {
+        Ok(_) => Ok(Pattern::new(text)),
+        Err(NameError::Empty) => {
+            Err(D::Error::custom("a pattern needs at least one character; `*` matches every room"))
+        }
+        Err(error @ (NameError::TooLong { .. } | NameError::Character(_))) => Err(D::Error::custom(error)),
+    }
+}
