@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Data;
 use crate::frame::frames;
+use crate::strict::{object, word};
 
 frames! {
     /// Any frame from a client.
@@ -84,10 +85,10 @@ frame! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session: Option<String>,
         /// Asks to be let in without a login.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
         guest: Option<Guest>,
         /// Which program this is, for the list of logins and for logs.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
         client: Option<ClientInfo>,
         /// An older connection of the same user, which this one takes the place of.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -232,6 +233,7 @@ frame! {
         /// The reaction, usually one emoji.
         emoji: String,
         /// Add or remove.
+        #[serde(deserialize_with = "word")]
         op: ReactionOp,
     }
 }
@@ -326,6 +328,7 @@ frame! {
         /// Whom it concerns.
         user: String,
         /// What to do.
+        #[serde(deserialize_with = "word")]
         action: ModerationAction,
         /// For how long a ban or mute holds; without it until it is ended.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -44,8 +44,7 @@ fn is_white_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// Calls `outside` with every byte of valid JSON that stands outside strings, and `inside` with the others; both
-/// kinds of quotes count as inside.
+/// Calls `each` with every byte of valid JSON and with whether it stands in a string; both quotes count as inside.
 fn scan(json: &str, mut each: impl FnMut(u8, bool)) {
     let (mut in_string, mut escaped) = (false, false);
     for byte in json.bytes() {

@@ -1,11 +1,16 @@
 //! Bytes to frames and back. Decoding is total: any text gives a frame or a [`DecodeError`].
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::data;
 use crate::limits::DEPTH_MAX;
+
+/// The longest reason that a [`DecodeError::Field`] gives, in characters.
+const REASON_CHARS_MAX: usize = 200;
 
 /// Why a text is no frame. The first two end the connection (4501); the others are answered with `bad_request`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -61,32 +66,85 @@ impl DecodeError {
     }
 }
 
-/// The two fields that every frame may have.
-#[derive(Deserialize)]
+/// The two fields that every frame may have, as they came. The whole object is read before any of it is judged: a text
+/// that is no JSON is no frame, whatever it began with.
+#[derive(Default)]
 struct Head<'a> {
-    #[serde(borrow, rename = "type")]
     kind: Option<&'a RawValue>,
-    #[serde(borrow)]
     id: Option<&'a RawValue>,
+    doubled_kind: bool,
+    doubled_id: bool,
+}
+
+impl<'de> Deserialize<'de> for Head<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct HeadVisitor;
+
+        impl<'de> Visitor<'de> for HeadVisitor {
+            type Value = Head<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut head = Head::default();
+                while let Some(name) = map.next_key::<&RawValue>()? {
+                    match Key::of(name.get()) {
+                        Key::Kind => head.doubled_kind |= head.kind.replace(map.next_value()?).is_some(),
+                        Key::Id => head.doubled_id |= head.id.replace(map.next_value()?).is_some(),
+                        Key::Other => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(head)
+            }
+        }
+
+        deserializer.deserialize_map(HeadVisitor)
+    }
+}
+
+/// The name of a field, as far as it matters here.
+enum Key {
+    Kind,
+    Id,
+    Other,
+}
+
+impl Key {
+    /// Takes the name with its quotes and escapes, because it may hold half of a surrogate pair, which is JSON but no
+    /// text.
+    fn of(name: &str) -> Self {
+        match name {
+            r#""type""# => Self::Kind,
+            r#""id""# => Self::Id,
+            escaped if escaped.contains('\\') => match serde_json::from_str::<String>(escaped).as_deref() {
+                Ok("type") => Self::Kind,
+                Ok("id") => Self::Id,
+                Ok(_) | Err(_) => Self::Other,
+            },
+            _ => Self::Other,
+        }
+    }
 }
 
 /// Reads type and id, and checks what holds for every frame.
 pub(crate) fn head(text: &str) -> Result<(String, Option<u32>), DecodeError> {
-    // A struct would also be read from an array, which is no frame.
     if !text.trim_start().starts_with('{') {
         return Err(DecodeError::NotAnObject("send an object with a `type`".to_owned()));
     }
-    let head: Head<'_> = serde_json::from_str(text).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => DecodeError::Field { id: None, reason: reason(&error) },
-        serde_json::error::Category::Syntax | serde_json::error::Category::Eof | serde_json::error::Category::Io => {
-            DecodeError::NotAnObject(error.to_string())
-        }
-    })?;
+    let head: Head<'_> = serde_json::from_str(text).map_err(|error| DecodeError::NotAnObject(error.to_string()))?;
     let kind = head.kind.ok_or(DecodeError::NoType)?;
+    if head.doubled_id {
+        return Err(DecodeError::Field { id: None, reason: "duplicate field `id`".to_owned() });
+    }
     let id = match head.id {
         Some(raw) => Some(serde_json::from_str::<u32>(raw.get()).map_err(|_| DecodeError::BadId)?),
         None => None,
     };
+    if head.doubled_kind {
+        return Err(DecodeError::Field { id, reason: "duplicate field `type`".to_owned() });
+    }
     let kind = serde_json::from_str::<String>(kind.get())
         .map_err(|_| DecodeError::Field { id, reason: "`type` must be a string".to_owned() })?;
     if data::depth(text) > DEPTH_MAX {
@@ -105,12 +163,14 @@ pub(crate) fn unknown(id: Option<u32>, kind: &str) -> DecodeError {
     DecodeError::UnknownType { id, kind: kind.chars().take(40).collect() }
 }
 
-/// serde's sentence without the line and column, which mean little in a frame.
+/// serde's sentence without the line and column, which mean little in a frame, and short enough for a message: it may
+/// quote what the client sent, however long that was.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
+    let sentence = text.rfind(" at line ").map_or(text.as_str(), |end| &text[..end]);
+    match sentence.char_indices().nth(REASON_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &sentence[..end]),
+        None => sentence.to_owned(),
     }
 }
 

@@ -104,7 +104,8 @@ fn generate() -> String {
         codes.join("\n")
     );
     let text = format!("{HEADER}\n{declarations}\n{entry}\n{close}");
-    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n") + "\n"
 }
 
 #[test]
