@@ -6,7 +6,8 @@
 //! 1. Entries of a room get the numbers 1, 2, 3 … in the order in which they were appended. Every entry carries the
 //!    tag of its predecessor (`prev`), so that two neighbours prove each other.
 //! 2. `publish` answers [`Published::Appended`] only when the entry is in the log.
-//! 3. The same dedupe scope, room and key within the dedupe window append once.
+//! 3. The same dedupe scope, room and key within the dedupe window append once. The window begins with the first use
+//!    and ends before the time it is long; refused requests use no key; a key of a log that is gone counts no more.
 //! 4. The bus brings the envelopes of subscribed rooms in the order of the log. Where it may have lost some it says so
 //!    by [`News::Missed`]; it may still lose, double or reorder in silence, which the numbers show.
 //! 5. [`Broker::read`] shows a log as it is at one moment, without the data of what was deleted.
@@ -71,13 +72,18 @@ impl Entry {
 
     /// What the entry counts for in bounds of bytes: its data plus a fixed share for the rest.
     pub fn cost_bytes(&self) -> usize {
+        Self::cost_bytes_of(&self.body, self.key.as_deref())
+    }
+
+    /// What an entry with this body and key counts for in bounds of bytes.
+    pub fn cost_bytes_of(body: &Body, key: Option<&str>) -> usize {
         const OVERHEAD_BYTES: usize = 160;
-        let body = match &self.body {
+        let body = match body {
             Body::Message { data } | Body::Edit { data, .. } => data.as_ref().map_or(0, Data::len_bytes),
             Body::Delete { .. } => 0,
             Body::Reaction { emoji, .. } => emoji.len(),
         };
-        OVERHEAD_BYTES + body + self.key.as_ref().map_or(0, |key| key.len())
+        OVERHEAD_BYTES + body + key.map_or(0, str::len)
     }
 }
 
@@ -179,7 +185,7 @@ pub enum Authority {
     Server,
 }
 
-/// How much of a log is kept.
+/// How much of a log is kept; the last publish says it for the whole log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// At most so many entries.
@@ -200,7 +206,8 @@ pub enum Published {
         /// When.
         time_ms: u64,
     },
-    /// An earlier request with this key, or of this effect, had done it already.
+    /// An earlier request with this key, or of this effect, had done it already. A key that came with a request of no
+    /// effect is spent too: its retry says the same, whatever came between.
     Duplicate {
         /// Where that one stands.
         pos: Position,
@@ -224,7 +231,7 @@ pub enum Refusal {
     Muted,
     /// A rate limit or slow mode.
     Limited {
-        /// When a retry makes sense.
+        /// When a retry makes sense: after the longest of the waits.
         retry_after_ms: u64,
     },
 }
@@ -240,7 +247,7 @@ pub enum Range {
     Newest,
 }
 
-/// Where a page ends early. At least one entry is given where there is one.
+/// Where a page ends early. At least one entry is given where there is one, whatever it costs, unless `entries` is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageLimit {
     /// At most so many entries.
@@ -289,7 +296,7 @@ pub struct Unread {
     pub read_seq: u64,
     /// The number of the head.
     pub head_seq: u64,
-    /// Messages after the marker.
+    /// Messages after the marker that are still there, those included that were deleted since.
     pub unread: u64,
 }
 

@@ -9,8 +9,10 @@
 //!    it, to every replica that is subscribed to the room.
 //! 3. After a lease has run out, [`Presence::sweep`] of any replica that could reach the store for one whole lease
 //!    removes that replica's declarations and tells the bus; nobody else's.
-//! 4. A swept replica cannot declare into the past: [`Presence::renew`] answers [`Lease::Lost`] once, after which its
-//!    new declarations count under a new incarnation.
+//! 4. A swept replica cannot declare into the past: what it declares changes nothing until [`Presence::renew`] has
+//!    answered [`Lease::Lost`], once; from then on its declarations count under a new incarnation.
+//! 5. A replica that was itself out of touch, so that its own lease had run out, sweeps nobody until its lease has
+//!    stood again for one whole lease.
 
 use async_trait::async_trait;
 use hubbub_shared::{RoomName, UserId};
