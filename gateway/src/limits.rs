@@ -74,7 +74,7 @@ pub struct Charge {
     pub subject: Subject,
     /// How much is allowed.
     pub quota: Quota,
-    /// How many at once; at least 1.
+    /// How many at once; at least 1 and at most the quota's burst: more is never allowed.
     pub cost: u32,
 }
 

@@ -7,6 +7,8 @@
 //! 2. A session ends at the earliest of: no use for the sliding time, its absolute end, the expiry of the credential
 //!    it was made from, its revocation. After that [`Sessions::open`] does not find it.
 //! 3. A revocation holds from its answer on, for every later [`Sessions::open`].
+//! 4. A user has at most [`SESSIONS_PER_USER_MAX`] sessions; one more ends the one that was not used for the longest
+//!    time.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,6 +20,9 @@ use thiserror::Error;
 use crate::grants::Grants;
 
 pub mod memory;
+
+/// The most sessions that one user has at a time.
+pub const SESSIONS_PER_USER_MAX: usize = 100;
 
 /// A login, as it is stored and shown; never with its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,1 +1,212 @@
 //! The embedded version.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hubbub_shared::UserId;
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+
+use super::{Lifetime, NewSession, SESSIONS_PER_USER_MAX, Session, Sessions, SessionsError, UserStanding};
+use crate::clock::Clock;
+use crate::random;
+
+/// Characters of a session's id: 95 bits, so that ids of all users are told apart.
+const ID_CHARACTERS: usize = 16;
+/// Characters of a session's secret: 256 bits, as many as its hash has.
+const SECRET_CHARACTERS: usize = 43;
+/// Below this number of users a sweep is not worth its while.
+const SWEEP_USERS_MIN: usize = 1_024;
+
+type SecretHash = [u8; 32];
+
+/// Logins in this process's memory. Replicas share them by sharing the value.
+#[derive(Debug)]
+pub struct MemorySessions {
+    clock: Clock,
+    lifetime: Lifetime,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    users: ahash::HashMap<UserId, User>,
+    /// Whose session a secret opens. Secrets of sessions that ended without being revoked stay until they are swept.
+    owners: ahash::HashMap<SecretHash, UserId>,
+    /// The number of users at which what has ended is swept away: twice what the last sweep left, so that sweeping
+    /// costs a constant time per user.
+    sweep_at: usize,
+}
+
+#[derive(Debug, Default)]
+struct User {
+    /// In the order in which they were made.
+    sessions: Vec<(SecretHash, Session)>,
+    /// Kept for good, since nobody knows how long the tokens live that it refuses. Only the application makes these.
+    revoked_before_s: Option<u64>,
+    banned_until_ms: Option<u64>,
+}
+
+impl MemorySessions {
+    /// A store without logins, whose sessions last as long as `lifetime` says.
+    pub fn new(clock: Clock, lifetime: Lifetime) -> Self {
+        let users = ahash::HashMap::default();
+        let state = State { users, owners: ahash::HashMap::default(), sweep_at: SWEEP_USERS_MIN };
+        Self { clock, lifetime, state: Mutex::new(state) }
+    }
+}
+
+fn hash(secret: &str) -> SecretHash {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+fn stands(session: &Session, now_ms: u64) -> bool {
+    session.expires_ms > now_ms
+}
+
+#[async_trait]
+impl Sessions for MemorySessions {
+    async fn create(&self, new: NewSession) -> Result<(Session, String), SessionsError> {
+        let now_ms = self.clock.now_ms();
+        let ends_ms = now_ms.saturating_add(self.lifetime.absolute_ms).min(new.not_after_ms.unwrap_or(u64::MAX));
+        let session = Session {
+            id: Arc::from(random::word(ID_CHARACTERS)),
+            user: new.user,
+            name: new.name,
+            grants: new.grants,
+            created_ms: now_ms,
+            seen_ms: now_ms,
+            expires_ms: now_ms.saturating_add(self.lifetime.sliding_ms).min(ends_ms),
+            ends_ms,
+            device: new.device,
+            address: new.address,
+        };
+        let secret = random::word(SECRET_CHARACTERS);
+        self.state.lock().insert(hash(&secret), session.clone(), now_ms);
+        Ok((session, secret))
+    }
+
+    async fn open(&self, secret: &str, address: IpAddr) -> Result<Option<Session>, SessionsError> {
+        let now_ms = self.clock.now_ms();
+        let hash = hash(secret);
+        let mut state = self.state.lock();
+        let State { users, owners, .. } = &mut *state;
+        let sessions = owners.get(&hash).and_then(|user| users.get_mut(user)).map(|user| &mut user.sessions);
+        let found = sessions.and_then(|sessions| sessions.iter_mut().find(|(other, _)| *other == hash));
+        Ok(found.map(|(_, session)| session).filter(|session| stands(session, now_ms)).map(|session| {
+            session.seen_ms = now_ms;
+            session.expires_ms = now_ms.saturating_add(self.lifetime.sliding_ms).min(session.ends_ms);
+            session.address = address;
+            session.clone()
+        }))
+    }
+
+    async fn stands(&self, user: &UserId, id: &str) -> Result<bool, SessionsError> {
+        let now_ms = self.clock.now_ms();
+        let state = self.state.lock();
+        Ok(state.standing(user, now_ms).any(|session| *session.id == *id))
+    }
+
+    async fn list(&self, user: &UserId) -> Result<Vec<Session>, SessionsError> {
+        let now_ms = self.clock.now_ms();
+        let state = self.state.lock();
+        Ok(state.standing(user, now_ms).rev().cloned().collect())
+    }
+
+    async fn revoke(&self, user: &UserId, id: &str) -> Result<bool, SessionsError> {
+        let now_ms = self.clock.now_ms();
+        Ok(!self.state.lock().end(user, now_ms, |session| *session.id == *id).is_empty())
+    }
+
+    async fn revoke_others(&self, user: &UserId, keep: &str) -> Result<Vec<Arc<str>>, SessionsError> {
+        let now_ms = self.clock.now_ms();
+        Ok(self.state.lock().end(user, now_ms, |session| *session.id != *keep))
+    }
+
+    async fn revoke_user(&self, user: &UserId) -> Result<u64, SessionsError> {
+        let now_ms = self.clock.now_ms();
+        let mut state = self.state.lock();
+        state.end(user, now_ms, |_| true);
+        let known = state.user(user, now_ms);
+        let second = known.revoked_before_s.unwrap_or(0).max(now_ms / 1_000);
+        known.revoked_before_s = Some(second);
+        Ok(second)
+    }
+
+    async fn set_banned(&self, user: &UserId, until_ms: Option<u64>) -> Result<(), SessionsError> {
+        let now_ms = self.clock.now_ms();
+        self.state.lock().user(user, now_ms).banned_until_ms = until_ms;
+        Ok(())
+    }
+
+    async fn user_standing(&self, user: &UserId) -> Result<UserStanding, SessionsError> {
+        let now_ms = self.clock.now_ms();
+        let state = self.state.lock();
+        Ok(state.users.get(user).map_or_else(UserStanding::default, |user| UserStanding {
+            revoked_before_s: user.revoked_before_s,
+            banned: user.banned_until_ms.is_some_and(|until_ms| until_ms > now_ms),
+        }))
+    }
+}
+
+impl State {
+    /// The user's sessions that have not ended, the oldest first.
+    fn standing(&self, user: &UserId, now_ms: u64) -> impl DoubleEndedIterator<Item = &Session> {
+        let sessions = self.users.get(user).map_or(&[][..], |user| &user.sessions);
+        sessions.iter().map(|(_, session)| session).filter(move |session| stands(session, now_ms))
+    }
+
+    /// The user, to be changed.
+    fn user(&mut self, user: &UserId, now_ms: u64) -> &mut User {
+        if !self.users.contains_key(user) && self.users.len() >= self.sweep_at {
+            self.sweep(now_ms);
+        }
+        self.users.entry(user.clone()).or_default()
+    }
+
+    fn insert(&mut self, hash: SecretHash, session: Session, now_ms: u64) {
+        let owner = session.user.clone();
+        // What has ended goes first; then, if there are too many, the one that was not used for the longest time.
+        let mut ended = Vec::new();
+        let sessions = &mut self.user(&owner, now_ms).sessions;
+        ended.extend(sessions.extract_if(.., |(_, session)| !stands(session, now_ms)).map(|(hash, _)| hash));
+        if sessions.len() >= SESSIONS_PER_USER_MAX {
+            let oldest = sessions.iter().enumerate().min_by_key(|(_, (_, session))| session.seen_ms);
+            ended.extend(oldest.map(|(index, _)| index).map(|index| sessions.remove(index).0));
+        }
+        sessions.push((hash, session));
+        for hash in ended {
+            self.owners.remove(&hash);
+        }
+        self.owners.insert(hash, owner);
+    }
+
+    /// Ends those of the user's sessions that stand and are chosen; answers their ids.
+    fn end(&mut self, user: &UserId, now_ms: u64, mut chosen: impl FnMut(&Session) -> bool) -> Vec<Arc<str>> {
+        let Some(known) = self.users.get_mut(user) else { return Vec::new() };
+        let ended = known.sessions.extract_if(.., |(_, session)| !stands(session, now_ms) || chosen(session));
+        let mut ids = Vec::new();
+        for (hash, session) in ended {
+            self.owners.remove(&hash);
+            if stands(&session, now_ms) {
+                ids.push(session.id);
+            }
+        }
+        ids
+    }
+
+    fn sweep(&mut self, now_ms: u64) {
+        let Self { users, owners, .. } = self;
+        users.retain(|_, user| {
+            for (hash, _) in user.sessions.extract_if(.., |(_, session)| !stands(session, now_ms)) {
+                owners.remove(&hash);
+            }
+            let banned = user.banned_until_ms.is_some_and(|until_ms| until_ms > now_ms);
+            banned || user.revoked_before_s.is_some() || !user.sessions.is_empty()
+        });
+        self.sweep_at = (users.len() * 2).max(SWEEP_USERS_MIN);
+        users.shrink_to(self.sweep_at);
+        owners.shrink_to(self.sweep_at);
+    }
+}
