@@ -1,0 +1,573 @@
+//! What waits to be written to one connection: bounded in bytes, replies included.
+//!
+//! When it is full, signals and presence are given up first, then the queued entries of room subscriptions, which fall
+//! behind and are read again from the ring or the log once the socket drains. Replies are never given up; a request is
+//! only begun once its reply has room ([`Outbox::reserve`]).
+//!
+//! Lock order: a room's state, then an outbox's. Nothing is called from within an outbox's lock.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hubbub_shared::{Position, RoomName};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::event::{Encoder, Event, Sent, Shared};
+use super::room::Room;
+use super::subscription::{Pace, Placed, Subscription, SubscriptionId};
+use crate::broker::{Author, Entry};
+use crate::ids::{ConnectionId, Origin};
+
+/// What a frame in the queue is, which decides what becomes of it when there is no room.
+#[derive(Debug)]
+enum Kind {
+    /// A reply, or a word of the gateway's own: stays.
+    Kept,
+    /// A signal: first to go.
+    Signal,
+    /// A presence update: first to go, and its loss is told.
+    Presence(SubscriptionId),
+    /// An entry: given up and read again.
+    Entry(SubscriptionId, Arc<Entry>),
+    /// The `sent` in an entry's place: given up, then the entry is read again and the `sent` follows it.
+    Echo(SubscriptionId, Arc<Entry>, u64, Sent),
+    /// The `sent` that follows its entry: given up where the entry is.
+    SentAfter(SubscriptionId, u64, Sent),
+    /// A reset: stays, and what is read again begins no earlier.
+    Reset(SubscriptionId, Position),
+}
+
+#[derive(Debug)]
+struct Item {
+    frame: Bytes,
+    kind: Kind,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Item>,
+    queued_bytes: usize,
+    reserved_bytes: usize,
+    /// By slot; a free slot is `None`.
+    subscriptions: Vec<Option<Subscription>>,
+    generation: u32,
+    /// Own requests whose `sent` was queued in the entry's place before the broker answered them.
+    answered: Vec<u64>,
+    /// Something was left for the connection to do, see [`Outbox::next_pending`].
+    attention: bool,
+    closed: bool,
+}
+
+/// What waits to be written to one connection.
+pub struct Outbox {
+    /// Whose it is.
+    pub connection: ConnectionId,
+    /// The user of the connection.
+    pub user: Author,
+    encoder: Arc<dyn Encoder>,
+    bound_bytes: usize,
+    state: Mutex<State>,
+    readable: Notify,
+    drained: Notify,
+}
+
+/// Room for a reply that is being worked out; given back on drop.
+#[derive(Debug)]
+pub struct Reserved {
+    outbox: Arc<Outbox>,
+    bytes: usize,
+}
+
+/// A subscription that has something to read on its own.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// Which.
+    pub subscription: SubscriptionId,
+    /// Its room.
+    pub room: Arc<Room>,
+}
+
+/// What became of the next entry of a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replayed {
+    /// It is queued.
+    Queued,
+    /// There is no room; go on once the socket has drained.
+    Full,
+    /// It is not the next one any more: look again where the subscription stands.
+    Moved,
+}
+
+/// A frame costs its bytes and its place in the queue.
+const ITEM_BYTES: usize = size_of::<Item>();
+
+impl Outbox {
+    /// An empty outbox of at most `bound_bytes`.
+    pub fn new(connection: ConnectionId, user: Author, encoder: Arc<dyn Encoder>, bound_bytes: usize) -> Self {
+        Self {
+            connection,
+            user,
+            encoder,
+            bound_bytes,
+            state: Mutex::new(State::default()),
+            readable: Notify::new(),
+            drained: Notify::new(),
+        }
+    }
+
+    /// The wire language of the connection.
+    pub fn encoder(&self) -> &dyn Encoder {
+        self.encoder.as_ref()
+    }
+
+    // --- the writer's side ---
+
+    /// Waits until there is something to write; false once the outbox is closed and empty.
+    pub async fn wait_readable(&self) -> bool {
+        loop {
+            {
+                let state = self.state.lock();
+                if !state.queue.is_empty() {
+                    return true;
+                }
+                if state.closed {
+                    return false;
+                }
+            }
+            self.readable.notified().await;
+        }
+    }
+
+    /// Takes the next frame to write.
+    pub fn take(&self) -> Option<Bytes> {
+        let mut state = self.state.lock();
+        let item = state.queue.pop_front()?;
+        state.queued_bytes -= item.frame.len() + ITEM_BYTES;
+        if state.queue.is_empty() && state.queue.capacity() > 64 {
+            // A burst should not pin its memory for the rest of an idle connection's life.
+            state.queue = VecDeque::new();
+        }
+        drop(state);
+        self.drained.notify_waiters();
+        Some(item.frame)
+    }
+
+    /// Bytes that are queued.
+    pub fn queued_bytes(&self) -> usize {
+        self.state.lock().queued_bytes
+    }
+
+    /// Nothing more is taken in; what is queued may still be written.
+    pub fn close(&self) {
+        self.state.lock().closed = true;
+        self.readable.notify_one();
+        self.drained.notify_waiters();
+    }
+
+    // --- the connection's side ---
+
+    /// Waits until a reply of so many bytes has room.
+    pub async fn reserve(self: &Arc<Self>, bytes: usize) -> Reserved {
+        let bytes = bytes.min(self.bound_bytes / 2);
+        loop {
+            let drained = self.drained.notified();
+            {
+                let mut state = self.state.lock();
+                let used = state.queued_bytes + state.reserved_bytes;
+                if state.closed || used == 0 || used + bytes <= self.bound_bytes {
+                    state.reserved_bytes += bytes;
+                    return Reserved { outbox: self.clone(), bytes };
+                }
+            }
+            drained.await;
+        }
+    }
+
+    /// Whether requests have to wait because nothing more fits.
+    pub fn is_full(&self, for_bytes: usize) -> bool {
+        let state = self.state.lock();
+        state.queued_bytes + state.reserved_bytes + for_bytes > self.bound_bytes
+    }
+
+    /// Queues a frame that is never given up.
+    pub fn reply(&self, frame: Bytes) {
+        self.with(|state| state.push(frame, Kind::Kept));
+    }
+
+    /// Waits until a subscription has something to read on its own and there is room for it.
+    pub async fn next_pending(&self, busy: &[SubscriptionId]) -> Pending {
+        loop {
+            let drained = self.drained.notified();
+            {
+                let state = self.state.lock();
+                let roomy = state.queued_bytes + state.reserved_bytes <= self.bound_bytes / 2;
+                let pending = state.subscriptions.iter().flatten().find(|subscription| {
+                    let waiting = matches!(subscription.pace, Pace::Lagging { .. }) || subscription.resync;
+                    waiting && !busy.contains(&subscription.id)
+                });
+                if let (true, Some(subscription)) = (roomy, pending) {
+                    return Pending { subscription: subscription.id, room: subscription.room.clone() };
+                }
+            }
+            drained.await;
+        }
+    }
+
+    /// The subscription to a room.
+    pub fn subscription_to(&self, room: &RoomName) -> Option<(SubscriptionId, Arc<Room>)> {
+        let state = self.state.lock();
+        let subscription = state.subscriptions.iter().flatten().find(|it| it.room.name == *room)?;
+        Some((subscription.id, subscription.room.clone()))
+    }
+
+    /// All subscriptions of the connection.
+    pub fn subscriptions(&self) -> Vec<(SubscriptionId, Arc<Room>)> {
+        self.state.lock().subscriptions.iter().flatten().map(|it| (it.id, it.room.clone())).collect()
+    }
+
+    /// How many rooms the connection is in.
+    pub fn rooms_len(&self) -> usize {
+        self.state.lock().subscriptions.iter().flatten().count()
+    }
+
+    /// An own publish is under way whose `sent` is to stand in the entry's place.
+    pub fn expect_echo(&self, id: SubscriptionId, request: u64, client_id: Option<u32>) {
+        if let Some(subscription) = self.state.lock().subscription(id) {
+            subscription.expect_echo(request, client_id);
+        }
+    }
+
+    /// The broker has appended an own entry whose echo was expected: its `sent` is queued now if the entry has passed
+    /// or the room was left, and comes by itself otherwise.
+    pub fn echo_appended(&self, room: &RoomName, id: SubscriptionId, request: u64, sent: Sent) {
+        self.with(|state| {
+            if state.take_answered(request) {
+                return;
+            }
+            if state.subscription(id).is_none_or(|subscription| subscription.echo_appended(request, &sent)) {
+                let frame = self.encoder.event(room, &Event::Sent(sent.clone()));
+                state.push(frame, Kind::SentAfter(id, request, sent));
+            }
+        });
+    }
+
+    /// The own publish failed or was a duplicate; answers whether its reply is still owed.
+    pub fn forget_echo(&self, id: SubscriptionId, request: u64) -> bool {
+        let mut state = self.state.lock();
+        if state.take_answered(request) {
+            return false;
+        }
+        state.subscription(id).is_none_or(|subscription| subscription.forget_echo(request))
+    }
+
+    /// Holds presence updates back while a page of members is worked out, so that every change that the page does not
+    /// show comes after it.
+    pub fn hold_presence(&self, id: SubscriptionId) {
+        if let Some(subscription) = self.state.lock().subscription(id) {
+            subscription.held.get_or_insert_default();
+        }
+    }
+
+    /// Queues the presence updates that were held back.
+    pub fn release_presence(&self, id: SubscriptionId) {
+        self.with(|state| {
+            let held = state.subscription(id).and_then(|subscription| subscription.held.take());
+            for shared in held.into_iter().flatten() {
+                self.push_presence(state, id, &shared);
+            }
+        });
+    }
+
+    // --- the room's side ---
+
+    /// Makes a subscription and queues the `joined` that begins it. Called under the room's lock. `None` once the
+    /// outbox is closed.
+    pub fn subscribe(&self, room: Arc<Room>, after: Position, joined: Bytes) -> Option<SubscriptionId> {
+        self.with(|state| {
+            if state.closed {
+                return None;
+            }
+            state.generation = state.generation.wrapping_add(1);
+            let free = state.subscriptions.iter().position(Option::is_none);
+            let slot = free.unwrap_or(state.subscriptions.len());
+            let id = SubscriptionId { slot: u16::try_from(slot).ok()?, generation: state.generation };
+            let subscription = Some(Subscription::new(id, room, after));
+            match free {
+                Some(slot) => state.subscriptions[slot] = subscription,
+                None => state.subscriptions.push(subscription),
+            }
+            state.push(joined, Kind::Kept);
+            state.attention = true;
+            Some(id)
+        })
+    }
+
+    /// Ends a subscription; `last` is queued after what is owed to it. Answers whether it still stood.
+    pub fn unsubscribe(&self, id: SubscriptionId, last: Option<Bytes>) -> bool {
+        self.with(|state| {
+            let Some(mut subscription) = state
+                .subscription(id)
+                .map(|_| ())
+                .and_then(|()| state.subscriptions.get_mut(usize::from(id.slot)).and_then(Option::take))
+            else {
+                return false;
+            };
+            for sent in subscription.settle() {
+                let frame = self.encoder.event(&subscription.room.name, &Event::Sent(sent));
+                state.push(frame, Kind::Kept);
+            }
+            if let Some(frame) = last {
+                state.push(frame, Kind::Kept);
+            }
+            true
+        })
+    }
+
+    /// Offers a new entry to a live subscription; a lagging one will read it by itself. Called under the room's lock.
+    pub fn offer_entry(&self, id: SubscriptionId, shared: &Shared, entry: &Arc<Entry>, origin: Option<Origin>) {
+        self.with(|state| {
+            let Some(subscription) = state.subscription(id) else { return };
+            if subscription.pace != Pace::Live {
+                return;
+            }
+            let request = origin.filter(|origin| origin.connection == self.connection).map(|origin| origin.request);
+            let placed = subscription.place_live(entry, request);
+            self.push_placed(state, id, shared, entry, placed);
+            if state.queued_bytes + state.reserved_bytes > self.bound_bytes {
+                state.make_room(self.bound_bytes);
+            }
+        });
+    }
+
+    /// Queues the next entry of a replay or catch-up.
+    pub fn replay_entry(&self, id: SubscriptionId, shared: &Shared, entry: &Arc<Entry>) -> Replayed {
+        self.with(|state| {
+            let full = state.queued_bytes + state.reserved_bytes > self.bound_bytes / 4 * 3;
+            let Some(subscription) = state.subscription(id) else { return Replayed::Moved };
+            let Pace::Lagging { after, fell_behind } = &subscription.pace else { return Replayed::Moved };
+            if after.seq + 1 != entry.pos.seq {
+                return Replayed::Moved;
+            }
+            if full {
+                return Replayed::Full;
+            }
+            subscription.pace = Pace::Lagging { after: entry.pos.clone(), fell_behind: *fell_behind };
+            let placed = subscription.place_replayed(entry);
+            self.push_placed(state, id, shared, entry, placed);
+            Replayed::Queued
+        })
+    }
+
+    fn push_placed(&self, state: &mut State, id: SubscriptionId, shared: &Shared, entry: &Arc<Entry>, placed: Placed) {
+        match placed {
+            Placed::Entry => state.push(shared.frame(self.encoder()), Kind::Entry(id, entry.clone())),
+            Placed::EntryThenSent { request, sent } => {
+                state.push(shared.frame(self.encoder()), Kind::Entry(id, entry.clone()));
+                let frame = self.encoder.event(&shared.room, &Event::Sent(sent.clone()));
+                state.push(frame, Kind::SentAfter(id, request, sent));
+            }
+            Placed::Sent { request, sent, early } => {
+                if early {
+                    state.answered.push(request);
+                }
+                let frame = self.encoder.event(&shared.room, &Event::Sent(sent.clone()));
+                state.push(frame, Kind::Echo(id, entry.clone(), request, sent));
+            }
+        }
+    }
+
+    /// Where a lagging subscription stands, and whether it fell behind; `None` for a live one.
+    pub fn lag(&self, id: SubscriptionId) -> Option<(Position, bool)> {
+        match &self.state.lock().subscription(id)?.pace {
+            Pace::Live => None,
+            Pace::Lagging { after, fell_behind } => Some((after.clone(), *fell_behind)),
+        }
+    }
+
+    /// Lets a lagging subscription follow the room if it has reached the room's position; answers whether it follows
+    /// now. Called under the room's lock.
+    pub fn reach(&self, id: SubscriptionId, last: &Position) -> bool {
+        let mut state = self.state.lock();
+        let Some(subscription) = state.subscription(id) else { return true };
+        if matches!(&subscription.pace, Pace::Lagging { after, .. } if after == last) {
+            subscription.pace = Pace::Live;
+        }
+        subscription.pace == Pace::Live
+    }
+
+    /// The subscription goes on from the room's position, whatever it had reached. Called under the room's lock.
+    pub fn reset(&self, id: SubscriptionId, shared: &Shared, pos: &Position) {
+        self.with(|state| {
+            let Some(subscription) = state.subscription(id) else { return };
+            let owed = subscription.jump(pos);
+            state.push(shared.frame(self.encoder()), Kind::Reset(id, pos.clone()));
+            for sent in owed {
+                state.push(self.encoder.event(&shared.room, &Event::Sent(sent)), Kind::Kept);
+            }
+        });
+    }
+
+    /// Offers a signal or a receipt, which is lost where it does not fit.
+    pub fn offer_signal(&self, shared: &Shared) {
+        self.with(|state| {
+            let frame = shared.frame(self.encoder());
+            if state.queued_bytes + state.reserved_bytes + frame.len() <= self.bound_bytes / 2 {
+                state.push(frame, Kind::Signal);
+            }
+        });
+    }
+
+    /// Offers a presence update; where it does not fit, the next one says so. `fresh` is the same update with the word
+    /// that something was lost before it.
+    pub fn offer_presence(&self, id: SubscriptionId, update: &Arc<Shared>, fresh: impl FnOnce() -> Arc<Shared>) {
+        self.with(|state| {
+            let Some(subscription) = state.subscription(id) else { return };
+            let update = if subscription.resync { &fresh() } else { update };
+            match &mut subscription.held {
+                Some(held) => held.push(update.clone()),
+                None => self.push_presence(state, id, update),
+            }
+        });
+    }
+
+    /// Whether presence updates were lost on a subscription that waits for the word of it.
+    pub fn needs_resync(&self, id: SubscriptionId) -> bool {
+        self.state.lock().subscription(id).is_some_and(|subscription| subscription.resync)
+    }
+
+    fn push_presence(&self, state: &mut State, id: SubscriptionId, update: &Shared) {
+        let frame = update.frame(self.encoder());
+        let fits = state.queued_bytes + state.reserved_bytes + frame.len() <= self.bound_bytes * 3 / 4;
+        if let Some(subscription) = state.subscription(id) {
+            subscription.resync = !fits;
+        }
+        state.attention |= !fits;
+        if fits {
+            state.push(frame, Kind::Presence(id));
+        }
+    }
+
+    /// Runs a change and wakes whoever waits for its outcome.
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock();
+        let was_empty = state.queue.is_empty();
+        let result = change(&mut state);
+        let filled = was_empty && !state.queue.is_empty();
+        let attention = std::mem::take(&mut state.attention);
+        drop(state);
+        if filled {
+            self.readable.notify_one();
+        }
+        if attention {
+            self.drained.notify_waiters();
+        }
+        result
+    }
+}
+
+impl std::fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outbox").field("connection", &self.connection).field("user", &self.user.user).finish()
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.outbox.state.lock().reserved_bytes -= self.bytes;
+        self.outbox.drained.notify_waiters();
+    }
+}
+
+impl State {
+    fn push(&mut self, frame: Bytes, kind: Kind) {
+        self.queued_bytes += frame.len() + ITEM_BYTES;
+        self.queue.push_back(Item { frame, kind });
+    }
+
+    fn subscription(&mut self, id: SubscriptionId) -> Option<&mut Subscription> {
+        self.subscriptions.get_mut(usize::from(id.slot))?.as_mut().filter(|subscription| subscription.id == id)
+    }
+
+    fn take_answered(&mut self, request: u64) -> bool {
+        let index = self.answered.iter().position(|&answered| answered == request);
+        index.map(|index| self.answered.swap_remove(index)).is_some()
+    }
+
+    /// Gives up what may be given up: signals and presence, and if that is not enough every queued entry.
+    fn make_room(&mut self, bound_bytes: usize) {
+        for item in std::mem::take(&mut self.queue) {
+            match item.kind {
+                Kind::Signal => {}
+                Kind::Presence(id) => {
+                    self.attention = true;
+                    if let Some(subscription) = self.subscription(id) {
+                        subscription.resync = true;
+                    }
+                }
+                Kind::Kept | Kind::Entry(..) | Kind::Echo(..) | Kind::SentAfter(..) | Kind::Reset(..) => {
+                    self.queue.push_back(item);
+                }
+            }
+        }
+        self.recount();
+        if self.queued_bytes + self.reserved_bytes > bound_bytes {
+            self.give_up_entries();
+            self.recount();
+        }
+    }
+
+    fn give_up_entries(&mut self) {
+        self.attention = true;
+        // Where each subscription falls back to, and the answers that go back to it, frames included: behind a reset
+        // they are queued after all, because the client will not meet their entries any more.
+        let mut behind: Vec<(SubscriptionId, Position)> = Vec::new();
+        let mut answers: Vec<(SubscriptionId, u64, Sent, Bytes)> = Vec::new();
+        let note = |behind: &mut Vec<(SubscriptionId, Position)>, id, entry: &Entry| {
+            if !behind.iter().any(|(other, _)| *other == id) {
+                behind.push((id, entry.before()));
+            }
+        };
+        for Item { frame, kind } in std::mem::take(&mut self.queue) {
+            match kind {
+                Kind::Kept | Kind::Signal | Kind::Presence(_) => self.queue.push_back(Item { frame, kind }),
+                Kind::Entry(id, entry) => note(&mut behind, id, &entry),
+                Kind::Echo(id, entry, request, sent) => {
+                    note(&mut behind, id, &entry);
+                    answers.push((id, request, sent, frame));
+                }
+                Kind::SentAfter(id, request, sent) => {
+                    if behind.iter().any(|(other, _)| *other == id) {
+                        answers.push((id, request, sent, frame));
+                    } else {
+                        self.queue.push_back(Item { frame, kind: Kind::Kept });
+                    }
+                }
+                Kind::Reset(id, ref pos) => {
+                    behind.retain(|(other, _)| *other != id);
+                    behind.push((id, pos.clone()));
+                    for (_, _, _, frame) in answers.extract_if(.., |(other, ..)| *other == id) {
+                        self.queue.push_back(Item { frame, kind: Kind::Kept });
+                    }
+                    self.queue.push_back(Item { frame, kind });
+                }
+            }
+        }
+        for (id, after) in behind {
+            if let Some(subscription) = self.subscription(id) {
+                subscription.fall_behind(after);
+            }
+        }
+        for (id, request, sent, frame) in answers {
+            match self.subscription(id) {
+                Some(subscription) => subscription.give_up_echo(request, sent),
+                None => self.queue.push_back(Item { frame, kind: Kind::Kept }),
+            }
+        }
+    }
+
+    fn recount(&mut self) {
+        self.queued_bytes = self.queue.iter().map(|item| item.frame.len() + ITEM_BYTES).sum();
+    }
+}

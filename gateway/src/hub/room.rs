@@ -1,0 +1,399 @@
+//! A room of this replica: where it stands in its log, who is subscribed here, and the fan-out to them.
+//!
+//! All of it stands under one short lock. Entries are delivered in the order of the log by one owner at a time: the
+//! worker that handles the room's envelopes while the room is [`Phase::Live`], or the one catch-up task while it is
+//! [`Phase::Behind`].
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hubbub_shared::server_frame::ResetReason;
+use hubbub_shared::{Position, RoomName, UserId};
+use indexmap::IndexMap;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::bulletin::{Bulletin, MovedMarker};
+use super::event::{Event, PresenceUpdate, Shared};
+use super::outbox::{Outbox, Replayed};
+use super::replay::Pages;
+use super::ring::{Ring, RingBounds};
+use super::roster::Roster;
+use super::subscription::{SubscriptionId, Wants};
+use crate::broker::{Body, Entry, Page};
+use crate::ids::{ConnectionId, Origin};
+use crate::kinds::Kind;
+
+/// Whether a room's position can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Not subscribed to the bus yet; the highest number that the bus brought meanwhile.
+    Opening {
+        /// That number.
+        seen_seq: u64,
+    },
+    /// The position is that of the last entry delivered, and the bus brings the next.
+    Live,
+    /// Something may be missing; one task reads the log. The highest number that the bus brought meanwhile.
+    Behind {
+        /// That number.
+        seen_seq: u64,
+    },
+    /// Unsubscribed and forgotten; whoever still holds it looks it up again.
+    Closed,
+}
+
+/// A connection's part in the room, as the room keeps it.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    /// Where its events go.
+    pub outbox: Arc<Outbox>,
+    /// Which subscription of that connection.
+    pub id: SubscriptionId,
+    /// What it asked for.
+    pub wants: Wants,
+}
+
+/// A room of this replica.
+#[derive(Debug)]
+pub struct Room {
+    /// Its name.
+    pub name: RoomName,
+    /// The rules of its kind.
+    pub kind: Arc<Kind>,
+    /// Everything that changes.
+    pub state: Mutex<State>,
+    /// Only one opens or closes the room at a time.
+    pub gate: tokio::sync::Mutex<()>,
+    /// Told whenever the position moved.
+    pub moved: Notify,
+    /// The pages of the log that lagging subscriptions share.
+    pub pages: Pages,
+}
+
+/// Everything about a room that changes.
+#[derive(Debug)]
+pub struct State {
+    /// Whether the position can be trusted.
+    pub phase: Phase,
+    /// The position of the last entry delivered.
+    pub last: Position,
+    /// The newest entries.
+    pub ring: Ring,
+    /// Who is subscribed, by connection.
+    pub seats: IndexMap<ConnectionId, Seat, ahash::RandomState>,
+    /// Which users this replica holds in the room.
+    pub roster: Roster,
+    /// Presence and receipts that wait to be told.
+    pub bulletin: Bulletin,
+    /// Since when nobody is in the room; for the linger.
+    pub idle_since: Instant,
+    /// Whether an entry came since the last comparison with the log's head.
+    pub heard: bool,
+}
+
+/// What an envelope's entry did to a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// It was delivered, was known already, or waits for somebody who is at it.
+    Settled,
+    /// Something is missing: the log has to be read.
+    Hole,
+}
+
+/// How a subscription moves towards its room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It follows the room now, or is gone.
+    Done,
+    /// No room in the outbox.
+    Full,
+    /// The ring does not reach back: read the log.
+    NeedsLog,
+}
+
+impl Room {
+    /// A room that is not open yet.
+    pub fn new(name: RoomName, kind: Arc<Kind>, bounds: RingBounds) -> Self {
+        Self {
+            name,
+            kind,
+            state: Mutex::new(State {
+                phase: Phase::Opening { seen_seq: 0 },
+                last: Position::start(),
+                ring: Ring::new(bounds),
+                seats: IndexMap::default(),
+                roster: Roster::default(),
+                bulletin: Bulletin::default(),
+                idle_since: Instant::now(),
+                heard: false,
+            }),
+            gate: tokio::sync::Mutex::new(()),
+            moved: Notify::new(),
+            pages: Pages::default(),
+        }
+    }
+
+    /// Takes in the newest entries of the log, after the room was subscribed to the bus. Answers whether the bus has
+    /// brought more meanwhile, which must be read.
+    pub fn filled(&self, head: Position, entries: Vec<Arc<Entry>>) -> bool {
+        let mut state = self.state.lock();
+        let Phase::Opening { seen_seq } = state.phase else { return false };
+        state.last = head;
+        for entry in entries {
+            state.ring.push(Arc::new(Shared::new(self.name.clone(), Event::Entry(entry))));
+        }
+        let more = seen_seq > state.last.seq;
+        state.phase = if more { Phase::Behind { seen_seq } } else { Phase::Live };
+        more
+    }
+
+    /// Handles an entry that the bus brought.
+    pub fn hear(&self, entry: &Arc<Entry>, origin: Option<Origin>) -> Heard {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let seq = entry.pos.seq;
+        match &mut state.phase {
+            Phase::Closed => Heard::Settled,
+            Phase::Opening { seen_seq } | Phase::Behind { seen_seq } => {
+                *seen_seq = seq.max(*seen_seq);
+                Heard::Settled
+            }
+            Phase::Live if follows(&state.last, entry) => {
+                self.deliver(state, entry, origin);
+                drop(guard);
+                self.moved.notify_waiters();
+                Heard::Settled
+            }
+            Phase::Live => {
+                let known = state.ring.get(seq).and_then(|shared| shared.entry());
+                if entry.pos == state.last || known.is_some_and(|known| known.pos == entry.pos) {
+                    return Heard::Settled;
+                }
+                state.phase = Phase::Behind { seen_seq: seq };
+                Heard::Hole
+            }
+        }
+    }
+
+    /// Delivers the next entry to the ring and to every live subscription.
+    fn deliver(&self, state: &mut State, entry: &Arc<Entry>, origin: Option<Origin>) {
+        let shared = Arc::new(Shared::new(self.name.clone(), Event::Entry(entry.clone())));
+        state.last = entry.pos.clone();
+        state.heard = true;
+        if let Body::Delete { target } = &entry.body {
+            state.ring.forget(&self.name, target);
+            self.pages.forget();
+        }
+        for seat in state.seats.values() {
+            seat.outbox.offer_entry(seat.id, &shared, entry, origin);
+        }
+        state.ring.push(shared);
+    }
+
+    /// The room's position may not be that of the log: from here on one task reads the log. Answers false when one is
+    /// at it already, or the room is not open.
+    pub fn suspect(&self, seen_seq: u64) -> bool {
+        let mut state = self.state.lock();
+        match &mut state.phase {
+            Phase::Live => {
+                state.phase = Phase::Behind { seen_seq };
+                true
+            }
+            Phase::Behind { seen_seq: seen } | Phase::Opening { seen_seq: seen } => {
+                *seen = seen_seq.max(*seen);
+                false
+            }
+            Phase::Closed => false,
+        }
+    }
+
+    /// Where the catch-up has to go on, and the highest number that the bus brought so far; `None` once the room is
+    /// closed.
+    pub fn behind(&self) -> Option<(Position, u64)> {
+        let state = self.state.lock();
+        match state.phase {
+            Phase::Behind { seen_seq } => Some((state.last.clone(), seen_seq)),
+            Phase::Opening { .. } | Phase::Live | Phase::Closed => None,
+        }
+    }
+
+    /// Takes in a page of the log that begins after the room's position. `seen_seq` is what [`Room::behind`] answered
+    /// before the page was read. Answers whether the room is live again.
+    pub fn catch_up(&self, page: &Page, seen_seq: u64) -> bool {
+        let mut state = self.state.lock();
+        let Phase::Behind { seen_seq: now_seen_seq } = state.phase else { return true };
+        if page.gap {
+            self.reset(&mut state, page.head.pos.clone(), ResetReason::Trimmed);
+        } else {
+            for entry in &page.entries {
+                if !follows(&state.last, entry) {
+                    self.reset(&mut state, page.head.pos.clone(), ResetReason::Reset);
+                    break;
+                }
+                self.deliver(&mut state, entry, None);
+            }
+        }
+        // The log is the truth: numbers that the bus brought before the read and that the log does not have were
+        // lost by the store, and whatever comes in their place will not prove itself.
+        let more = page.more && !page.gap;
+        let newer = now_seen_seq > state.last.seq && now_seen_seq > seen_seq;
+        let live = !more && !newer;
+        if live {
+            state.phase = Phase::Live;
+        }
+        drop(state);
+        self.moved.notify_waiters();
+        live
+    }
+
+    /// The log is not the one that the room followed. The room goes on from its head; still behind, because entries
+    /// may have come since.
+    pub fn replace_log(&self, head: Position) {
+        let mut state = self.state.lock();
+        if matches!(state.phase, Phase::Behind { .. }) {
+            self.reset(&mut state, head, ResetReason::Reset);
+            state.phase = Phase::Behind { seen_seq: 0 };
+        }
+        drop(state);
+        self.moved.notify_waiters();
+    }
+
+    fn reset(&self, state: &mut State, pos: Position, reason: ResetReason) {
+        state.ring.clear();
+        self.pages.forget();
+        state.last = pos.clone();
+        let shared = Shared::new(self.name.clone(), Event::Reset { pos: pos.clone(), reason });
+        for seat in state.seats.values() {
+            seat.outbox.reset(seat.id, &shared, &pos);
+        }
+    }
+
+    /// Moves a lagging subscription towards the room by what the ring holds.
+    pub fn advance(&self, outbox: &Outbox, id: SubscriptionId) -> Progress {
+        let state = self.state.lock();
+        if state.phase == Phase::Closed || outbox.reach(id, &state.last) {
+            return Progress::Done;
+        }
+        let Some((after, _)) = outbox.lag(id) else { return Progress::Done };
+        let Some(entries) = state.ring.after(&after) else { return Progress::NeedsLog };
+        for shared in entries {
+            let Some(entry) = shared.entry() else { continue };
+            match outbox.replay_entry(id, shared, entry) {
+                Replayed::Queued => {}
+                Replayed::Full => return Progress::Full,
+                Replayed::Moved => return Progress::NeedsLog,
+            }
+        }
+        if outbox.reach(id, &state.last) { Progress::Done } else { Progress::NeedsLog }
+    }
+
+    /// Sets a subscription that cannot be brought to the room entry by entry onto the room's position.
+    pub fn reset_one(&self, outbox: &Outbox, id: SubscriptionId, reason: ResetReason) {
+        let state = self.state.lock();
+        let pos = state.last.clone();
+        let shared = Shared::new(self.name.clone(), Event::Reset { pos: pos.clone(), reason });
+        outbox.reset(id, &shared, &pos);
+    }
+
+    /// Tells every connection in the room but one.
+    pub fn signal(&self, event: Event, except: Option<ConnectionId>) {
+        let shared = Shared::new(self.name.clone(), event);
+        let state = self.state.lock();
+        for seat in state.seats.values() {
+            if Some(seat.outbox.connection) != except {
+                seat.outbox.offer_signal(&shared);
+            }
+        }
+    }
+
+    /// Tells what has gathered of presence and receipts.
+    pub fn tell(&self) {
+        let mut state = self.state.lock();
+        let (update, markers) = state.bulletin.take();
+        if let Some(mut update) = update {
+            if update.count > self.kind.presence_count_only_above {
+                update.joined.clear();
+                update.left.clear();
+            }
+            let news: HashSet<&UserId, ahash::RandomState> = update.joined.iter().map(|author| &author.user).collect();
+            let everything = Arc::new(Shared::new(self.name.clone(), Event::Presence(update.clone())));
+            for seat in state.seats.values().filter(|seat| seat.wants.presence) {
+                let user = &seat.outbox.user.user;
+                // One's own join is not announced to oneself.
+                let own = if news.contains(user) { Some(without(&update, user)) } else { None };
+                match own {
+                    Some(own) if own.joined.is_empty() && own.left.is_empty() => {}
+                    Some(own) => self.offer_presence(seat, &Arc::new(self.presence(own))),
+                    None => self.offer_presence(seat, &everything),
+                }
+            }
+        }
+        let to_everybody = state.seats.len() <= self.kind.receipts_max_members;
+        for (user, MovedMarker { pos, by }) in markers {
+            let receipt = Shared::new(self.name.clone(), Event::Receipt { user: user.clone(), pos });
+            for seat in state.seats.values() {
+                let wanted = seat.outbox.user.user == user || (seat.wants.receipts && to_everybody);
+                if wanted && Some(seat.outbox.connection) != by {
+                    seat.outbox.offer_signal(&receipt);
+                }
+            }
+        }
+    }
+
+    fn presence(&self, update: PresenceUpdate) -> Shared {
+        Shared::new(self.name.clone(), Event::Presence(update))
+    }
+
+    fn offer_presence(&self, seat: &Seat, update: &Arc<Shared>) {
+        seat.outbox.offer_presence(seat.id, update, || match &update.event {
+            Event::Presence(update) => Arc::new(self.presence(PresenceUpdate { resync: true, ..update.clone() })),
+            _ => update.clone(),
+        });
+    }
+
+    /// Tells a subscription that presence updates were lost, if that is still to be told.
+    pub fn tell_resync(&self, outbox: &Outbox, id: SubscriptionId) {
+        if !outbox.needs_resync(id) {
+            return;
+        }
+        let state = self.state.lock();
+        let update = PresenceUpdate { count: state.bulletin.last_count(), resync: true, ..PresenceUpdate::default() };
+        let shared = Arc::new(self.presence(update));
+        outbox.offer_presence(id, &shared, || shared.clone());
+    }
+
+    /// Whether nobody has needed the room for so long.
+    pub fn is_idle(&self, linger: Duration) -> bool {
+        let mut state = self.state.lock();
+        let unused = state.seats.is_empty() && state.roster.is_empty();
+        if !unused {
+            state.idle_since = Instant::now();
+        }
+        unused && state.idle_since.elapsed() >= linger
+    }
+
+    /// Closes the room if nobody has needed it for so long; answers whether it is closed now.
+    pub fn close_if_idle(&self, linger: Duration) -> bool {
+        let idle = self.is_idle(linger);
+        let mut state = self.state.lock();
+        let open = matches!(state.phase, Phase::Live | Phase::Behind { .. });
+        let close = idle && open && state.seats.is_empty() && state.roster.is_empty();
+        if close {
+            state.phase = Phase::Closed;
+        }
+        close
+    }
+}
+
+fn without(update: &PresenceUpdate, user: &UserId) -> PresenceUpdate {
+    let joined = update.joined.iter().filter(|author| author.user != *user).cloned().collect();
+    PresenceUpdate { joined, ..update.clone() }
+}
+
+/// Whether an entry is the next one after a position, and proves it.
+pub fn follows(last: &Position, entry: &Entry) -> bool {
+    entry.before() == *last
+}
