@@ -5,12 +5,16 @@
 pub mod config;
 
 pub mod auth;
+pub mod hub;
 
 pub mod broker;
 pub mod limits;
 pub mod locks;
 pub mod presence;
 pub mod sessions;
+
+pub mod kinds;
+pub mod telemetry;
 
 pub mod clock;
 pub mod grants;
