@@ -11,8 +11,9 @@ export function Avatar({ author }: { author: Author | null }) {
   );
 }
 
+/** FNV-1a, so that ids which differ little get colours that differ much. */
 function hue(user: string): string {
-  let sum = 7;
-  for (const char of user) sum = (sum * 31 + (char.codePointAt(0) ?? 0)) % 360;
-  return String(sum);
+  let hash = 0x811c9dc5;
+  for (const char of user) hash = Math.imul(hash ^ (char.codePointAt(0) ?? 0), 0x01000193);
+  return String((hash >>> 0) % 360);
 }

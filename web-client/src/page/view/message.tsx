@@ -105,7 +105,7 @@ function Reactions({
           title={[...users.values()].join(", ")}
           onClick={() => react(emoji)}
         >
-          {emoji} {users.size}
+          <span class="sign">{emoji}</span> {users.size}
         </button>
       ))}
     </div>
