@@ -1,25 +1,43 @@
 //! The configuration: one section per part of the gateway, and every fault reported at once, before a port is bound.
 
-pub mod auth;
-pub mod broker;
-pub mod connection;
-pub mod hub;
-pub mod limits;
-pub mod log;
-pub mod rooms;
-pub mod secret;
 pub mod server;
+
+pub mod connection;
+
+pub mod auth;
+pub mod secret;
+
+pub mod rooms;
+
+pub mod limits;
+
+pub mod hub;
+
+pub mod broker;
+
+pub mod log;
+
+mod check;
+mod fault;
+mod known;
+mod load;
+mod setting;
+mod source;
 mod text;
+mod warnings;
 
 pub use auth::{ApiKeyConfig, ApiKeyHash, AuthConfig, DEVELOPMENT_SECRET, Guests};
 pub use broker::BrokerConfig;
 pub use connection::ConnectionConfig;
+pub use fault::{Fault, Faults};
 pub use hub::HubConfig;
+pub use known::MANUAL;
 pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
 pub use rooms::{RoomKindConfig, Who};
 pub use secret::Secret;
 pub use server::ServerConfig;
+pub use source::{Source, Sources};
 
 use serde::Deserialize;
 

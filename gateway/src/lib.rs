@@ -2,6 +2,7 @@
 //!
 //! Modules in reading order, from the outside in; `ARCHITECTURE.md` has the map.
 
+pub mod cli;
 pub mod config;
 
 pub mod auth;

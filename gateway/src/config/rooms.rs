@@ -14,7 +14,7 @@ use crate::grants::{Pattern, Rights};
 #[serde(default, deny_unknown_fields)]
 pub struct RoomKindConfig {
     /// The names of the rooms that are of this kind; `match` in the file, where it must stand.
-    #[serde(rename = "match", deserialize_with = "text::pattern")]
+    #[serde(rename = "match", default = "no_room", deserialize_with = "text::pattern")]
     pub pattern: Pattern,
     /// Entries that a room keeps.
     pub keep_entries: u64,
@@ -54,6 +54,11 @@ impl Default for RoomKindConfig {
             slow_mode_ms: 0,
         }
     }
+}
+
+/// While faults are collected, a kind whose `match` is missing or broken stands in nobody's way.
+fn no_room() -> Pattern {
+    Pattern::new("")
 }
 
 impl RoomKindConfig {

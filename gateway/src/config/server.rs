@@ -12,7 +12,7 @@ use crate::config::text;
 #[serde(default, deny_unknown_fields)]
 pub struct ServerConfig {
     /// The address of the WebSocket, the HTTP API and the web client.
-    #[serde(deserialize_with = "text::parsed")]
+    #[serde(deserialize_with = "text::address")]
     pub listen: SocketAddr,
     /// The name of this replica in `welcome`; without one it gives itself a random one.
     #[serde(deserialize_with = "text::unless_empty")]
@@ -25,7 +25,7 @@ pub struct ServerConfig {
     /// Connections that this replica holds at once; beyond, it closes with 4006.
     pub connections_max: usize,
     /// An address of its own for `/metrics` and the health endpoints; they stay on `listen` too when it is absent.
-    #[serde(deserialize_with = "text::parsed_unless_empty")]
+    #[serde(deserialize_with = "text::address_unless_empty")]
     pub metrics_listen: Option<SocketAddr>,
     /// How long clients have to move to another replica when this one is asked to stop.
     pub drain_ms: u64,

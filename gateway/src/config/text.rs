@@ -1,7 +1,7 @@
 //! How a text of the configuration becomes a value: parsed by the rules of its type, or absent where it is empty.
 
 use std::fmt::Display;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use hubbub_shared::names::{NameError, RoomName};
@@ -12,20 +12,23 @@ use serde::{Deserialize, Deserializer};
 use crate::config::Secret;
 use crate::grants::Pattern;
 
-fn parse<T: FromStr<Err: Display>, E: Error>(text: &str) -> Result<T, E> {
-    text.parse().map_err(E::custom)
-}
-
 /// A value that is written as text.
 pub(super) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<T, D::Error> {
-    parse(&String::deserialize(deserializer)?)
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
-/// A value that is written as text, and is absent where the text is empty.
-pub(super) fn parsed_unless_empty<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    unless_empty(deserializer)?.map(|text| parse(&text)).transpose()
+/// An address to listen on.
+pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    parse_address(&String::deserialize(deserializer)?)
+}
+
+/// An address to listen on, absent where the text is empty.
+pub(super) fn address_unless_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    unless_empty(deserializer)?.map(|text| parse_address(&text)).transpose()
+}
+
+fn parse_address<E: Error>(text: &str) -> Result<SocketAddr, E> {
+    text.parse().map_err(|_| E::custom("an IP address and a port are wanted, such as 127.0.0.1:8080 or 0.0.0.0:8080"))
 }
 
 /// A text that is absent where it is empty.

@@ -1,0 +1,114 @@
+//! The command line: what can be asked of `hubbub`, and the answers that need no gateway.
+
+mod configuration;
+mod key;
+mod report;
+mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Sources};
+
+pub use configuration::ConfigCommand;
+pub use key::KeyCommand;
+pub use token::{TokenArguments, TokenSecret};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  hubbub                                              serve on 127.0.0.1:8080, with nothing to install or configure
+  hubbub --listen 0.0.0.0:8080 --config hubbub.toml   serve on every address, with a configuration
+  hubbub config default > hubbub.toml                 begin a configuration
+  hubbub token --user ada --rooms 'team-*=join,send'  make a token to try things with
+
+Every option of the configuration can also be set in the environment, such as HUBBUB_SERVER__LISTEN.";
+
+/// A self-hosted real-time gateway: chat, presence and notifications over one WebSocket.
+#[derive(Debug, Parser)]
+#[command(name = "hubbub", version, styles = STYLES, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArguments,
+}
+
+impl Arguments {
+    /// What is asked for; without a subcommand, to serve.
+    pub fn command(self) -> Command {
+        self.command.unwrap_or(Command::Serve(self.serve))
+    }
+}
+
+/// What can be asked of `hubbub`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the gateway (the same as no command at all)
+    Serve(ServeArguments),
+    /// Show the manual of the configuration, or check a configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Make a token to try things with
+    Token(TokenArguments),
+    /// Make an API key for the application's back end
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+/// How to serve.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArguments {
+    /// The address to listen on, such as 127.0.0.1:8080
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+}
+
+/// Which configuration counts.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration file; `hubbub config default` shows what can be in it
+    #[arg(long = "config", value_name = "FILE", env = "HUBBUB_CONFIG")]
+    path: Option<PathBuf>,
+}
+
+impl ServeArguments {
+    /// Everything that the configuration is made from.
+    pub fn sources(&self) -> Sources {
+        let mut sources = self.file.sources();
+        sources.flags.extend(self.listen.clone().map(|listen| ("--listen", "server.listen", listen)));
+        sources
+    }
+
+    /// The configuration to serve with. Where it has faults, they are told on standard error, and the process is to
+    /// end with this code.
+    pub fn load(&self) -> Result<Config, ExitCode> {
+        load(&self.sources())
+    }
+}
+
+impl ConfigFile {
+    /// The file and the environment.
+    fn sources(&self) -> Sources {
+        // An empty variable is how orchestrators say that there is none.
+        let file = self.path.clone().filter(|path| !path.as_os_str().is_empty());
+        Sources { file, ..Sources::environment() }
+    }
+}
+
+fn load(sources: &Sources) -> Result<Config, ExitCode> {
+    Config::load(sources).map_err(|faults| {
+        report::tell(&report::faults(&faults));
+        ExitCode::FAILURE
+    })
+}
