@@ -26,6 +26,9 @@ mod source;
 mod text;
 mod warnings;
 
+#[cfg(test)]
+mod tests;
+
 pub use auth::{ApiKeyConfig, ApiKeyHash, AuthConfig, DEVELOPMENT_SECRET, Guests};
 pub use broker::BrokerConfig;
 pub use connection::ConnectionConfig;

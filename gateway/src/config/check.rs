@@ -194,10 +194,11 @@ fn limits(config: &Config, problems: &mut Problems) {
 
 fn level(level: &str, problems: &mut Problems) {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let levels = "off, error, warn, info, debug or trace is wanted, and for one part such as hubbub::hub=debug";
+    let levels = "off, error, warn, info, debug or trace is wanted, and for one part another after a comma, as in \
+                  info,hubbub::hub=debug";
     // The filter takes a misspelt level for the name of a part, and would then log nothing else.
     let is_level = |word: &str| LEVELS.iter().any(|level| word.eq_ignore_ascii_case(level));
-    let stray = level.split(',').map(str::trim).find(|word| !word.contains(['=', '[', ':']) && !is_level(word));
+    let stray = level.split(',').find(|word| !word.contains(['=', '[', ':']) && !is_level(word));
     if let Some(word) = stray {
         problems.add(&["log.level"], format!("holds {word:?}, which is no level; {levels}"));
     } else if tracing_subscriber::EnvFilter::try_new(level).is_err() {

@@ -13,9 +13,13 @@ pub const MANUAL: &str = include_str!("default.toml");
 /// Keys that a table of a list must have.
 const REQUIRED: [(&str, &[&str]); 2] = [("rooms", &["match"]), ("auth.api_keys", &["name", "hash"])];
 
-/// How much alike two keys must be for one to be a slip of the other, from 0 to 1.
-const ALIKE_SIBLING: f64 = 0.5;
-const ALIKE_ANYWHERE: f64 = 0.8;
+/// How much alike two names must be for one to be a slip of the other, from 0 to 1: in the same place, and anywhere.
+const ALIKE: f64 = 0.5;
+const VERY_ALIKE: f64 = 0.8;
+/// How much alike two names are of which one is a word of the other, such as `send` and `user_send`.
+const ALIKE_BY_WORD: f64 = 0.75;
+/// What the likeness of a name in another table counts, compared with one in the same place.
+const ELSEWHERE: f64 = 0.7;
 
 /// The defaults as the manual gives them.
 pub(super) fn defaults() -> Setting {
@@ -98,57 +102,45 @@ impl Known {
         Fault::new(path, source, format!("is no option; {advice}"))
     }
 
-    /// The option that was probably meant: a sibling of much the same name, or one of the same name in another table.
-    pub(super) fn nearest(&self, path: &str) -> Option<String> {
-        let mut known = &self.0;
-        let mut parent = String::new();
-        let mut rest = path.split('.');
-        let name = rest.by_ref().find(|part| {
-            let key = part.split('[').next().unwrap_or(part);
-            match known.get(key) {
-                Some(value) => {
-                    known = value.as_array().and_then(|list| list.first()).unwrap_or(value);
-                    parent = join(&parent, key);
-                    false
-                }
-                None => true,
-            }
-        })?;
-        let sibling = known.as_table().and_then(|table| {
-            let scored = table.keys().map(|key| (alike(name, key), key)).filter(|(alike, _)| *alike >= ALIKE_SIBLING);
-            scored.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, key)| key)
-        });
-        if let Some(sibling) = sibling {
-            return Some(rest.fold(join(&parent, sibling), |path, key| join(&path, key)));
-        }
-        let last = path.rsplit('.').next().unwrap_or(path);
-        let name_of = |option: &str| alike(last, option.rsplit('.').next().unwrap_or(option));
-        self.best(name_of)
+    /// The option that was probably meant: one much alike in every part of its path, or else one of the same name
+    /// in another table.
+    fn nearest(&self, path: &str) -> Option<String> {
+        let parts: Vec<&str> = path.split('.').map(|part| part.split('[').next().unwrap_or(part)).collect();
+        self.likeliest(|option| {
+            let option: Vec<&str> = option.split('.').collect();
+            let pairs = || parts.iter().zip(&option).map(|(one, other)| alike(one, other));
+            let whole = pairs().fold(1.0, f64::min);
+            let name = parts.last().zip(option.last()).map_or(0.0, |(one, other)| alike(one, other));
+            let here = if parts.len() == option.len() && whole >= ALIKE { whole } else { 0.0 };
+            let elsewhere = if name >= VERY_ALIKE { name * ELSEWHERE } else { 0.0 };
+            here.max(elsewhere)
+        })
     }
 
     /// The option that a variable without `__` was probably meant for: `HUBBUB_LISTEN`, `HUBBUB_SERVER_LISTEN`.
     pub(super) fn meant_by_variable(&self, name: &str) -> Option<String> {
-        self.best(|option| {
+        self.likeliest(|option| {
             let last = option.rsplit('.').next().unwrap_or(option);
-            alike(name, &option.replace('.', "_")).max(alike(name, last))
+            let likeness = alike(name, &option.replace('.', "_")).max(alike(name, last));
+            if likeness >= VERY_ALIKE { likeness } else { 0.0 }
         })
     }
 
-    /// The option that a measure likes best, if it likes one at all.
-    fn best(&self, measure: impl Fn(&str) -> f64) -> Option<String> {
+    /// The option of the greatest likeness, if any has some.
+    fn likeliest(&self, likeness: impl Fn(&str) -> f64) -> Option<String> {
         let mut options = Vec::new();
         collect(&self.0, "", &mut options);
-        let scored = options.into_iter().map(|option| (measure(&option), option));
-        let likely = scored.filter(|(alike, _)| *alike >= ALIKE_ANYWHERE);
+        let likely =
+            options.into_iter().map(|option| (likeness(&option), option)).filter(|(likeness, _)| *likeness > 0.0);
         likely.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, option)| option)
     }
 }
 
 /// How much alike two names are: 1 for the same, 0 for nothing in common.
 fn alike(one: &str, other: &str) -> f64 {
-    let whole_words = other.split('_').any(|word| word == one) || one.split('_').any(|word| word == other);
+    let is_word_of = |word: &str, name: &str| name.split('_').any(|part| part == word);
     let letters = strsim::normalized_damerau_levenshtein(one, other);
-    if whole_words { letters.max(ALIKE_SIBLING) } else { letters }
+    if is_word_of(one, other) || is_word_of(other, one) { letters.max(ALIKE_BY_WORD) } else { letters }
 }
 
 fn join(path: &str, key: &str) -> String {
