@@ -37,7 +37,7 @@ pub use hub::HubConfig;
 pub use known::MANUAL;
 pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
-pub use rooms::{RoomKindConfig, Who};
+pub use rooms::RoomKindConfig;
 pub use secret::Secret;
 pub use server::ServerConfig;
 pub use source::{Source, Sources};

@@ -4,11 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use jsonwebtoken::Algorithm;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::auth::{Algorithm, api_keys};
 use crate::config::{Secret, text};
 
 /// The shared secret of a gateway that was told none. Everybody knows it, so it protects nothing.
@@ -119,10 +118,10 @@ pub struct ApiKeyHashError;
 impl ApiKeyHash {
     /// The hash of a key.
     pub fn of(key: &str) -> Self {
-        Self(Sha256::digest(key.as_bytes()).into())
+        Self(api_keys::hash(key))
     }
 
-    /// The 32 bytes, to be compared in constant time.
+    /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

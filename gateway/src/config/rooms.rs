@@ -1,13 +1,15 @@
 //! `[[rooms]]`: the kinds of rooms. The first whose pattern matches a room's name holds.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use hubbub_shared::names::UserId;
+use hubbub_shared::UserId;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::auth::policy::Who;
 use crate::config::text;
-use crate::grants::{Pattern, Rights};
+use crate::grants::Pattern;
 
 /// One kind of rooms: what is kept of them, what is told about them, and who may do what.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -29,10 +31,13 @@ pub struct RoomKindConfig {
     /// Above this number of members, a read marker is told only to the reader's own connections.
     pub receipts_max_members: usize,
     /// Who may join, and read history, members and markers.
+    #[serde(deserialize_with = "who")]
     pub join: Who,
     /// Who may send, react and signal, and edit and delete messages of their own.
+    #[serde(deserialize_with = "who")]
     pub send: Who,
     /// Who may moderate, and edit and delete anyone's messages.
+    #[serde(deserialize_with = "who")]
     pub moderate: Who,
     /// How long a user waits between two messages; 0: not at all.
     pub slow_mode_ms: u64,
@@ -61,43 +66,8 @@ fn no_room() -> Pattern {
     Pattern::new("")
 }
 
-impl RoomKindConfig {
-    /// What this kind allows to a user whose credential says nothing about the room.
-    pub fn rights(&self, user: &UserId) -> Rights {
-        let [join, send, moderate] = [&self.join, &self.send, &self.moderate].map(|who| who.includes(user));
-        Rights { join, send, moderate }
-    }
-}
-
-/// Who may do something in a room, where no token says otherwise.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Who {
-    /// All who are logged in, guests too.
-    Everyone,
-    /// All who are logged in, but no guests.
-    Users,
-    /// Nobody, except by a token.
-    Nobody,
-    /// These users.
-    Only(Vec<UserId>),
-}
-
-impl Who {
-    /// Whether this user is among them.
-    pub fn includes(&self, user: &UserId) -> bool {
-        match self {
-            Self::Everyone => true,
-            Self::Users => !user.is_guest(),
-            Self::Nobody => false,
-            Self::Only(users) => users.contains(user),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Who {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WhoVisitor)
-    }
+fn who<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Who, D::Error> {
+    deserializer.deserialize_any(WhoVisitor)
 }
 
 struct WhoVisitor;
@@ -119,9 +89,9 @@ impl<'de> Visitor<'de> for WhoVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Who, A::Error> {
-        let mut users = Vec::new();
-        while let Some(user) = list.next_element()? {
-            users.push(user);
+        let mut users = HashSet::new();
+        while let Some(user) = list.next_element::<UserId>()? {
+            users.insert(user);
         }
         Ok(Who::Only(users))
     }

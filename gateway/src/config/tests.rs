@@ -8,6 +8,10 @@ use super::*;
 use crate::grants::Pattern;
 use crate::limits::Quota;
 
+/// A public key of Ed25519, the one of RFC 8037.
+const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
+
 /// A file that is gone again at the end of its test.
 struct TemporaryFile(PathBuf);
 
@@ -443,21 +447,21 @@ mod relations {
 
     #[test]
     fn public_keys_are_files_that_hold_public_keys() {
-        one_fault("auth.public_keys = ['/nowhere/key.pem']", "auth.public_keys[0]", "cannot be read");
+        one_fault("auth.public_keys = ['/nowhere/key.pem']", "auth.public_keys[0]", "cannot be read: No such file");
         for (name, text, words) in [
             ("key.pem", "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", "a private key"),
             ("key.pem", "nothing", "no public key"),
-            ("keys.json", "{}", "no JSON Web Key Set"),
+            ("keys.json", "{}", "no JWKS"),
         ] {
             let file = TemporaryFile::new(name, text);
             one_fault(&format!("auth.public_keys = [{:?}]", file.0), "auth.public_keys[0]", words);
         }
-        for (name, text) in
-            [("key.pem", "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n"), ("keys.json", "{\"keys\":[]}")]
-        {
-            let file = TemporaryFile::new(name, text);
-            assert!(load(&format!("auth.public_keys = [{:?}]", file.0), &[]).is_ok());
-        }
+        let file = TemporaryFile::new("key.pem", PUBLIC_KEY);
+        let good = format!("auth.public_keys = [{:?}]\n", file.0);
+        assert!(load(&good, &[]).is_ok());
+        one_fault(&format!("{good}auth.algorithms = ['RS256']"), "auth.public_keys[0]", "none of the algorithms");
+        let both = format!("{good}auth.algorithms = ['EdDSA']\nauth.secret = 'mine'");
+        one_fault(&both, "auth.secret", "none of the algorithms");
     }
 
     #[test]
@@ -506,9 +510,7 @@ mod meaning {
     use super::*;
     use hubbub_shared::UserId;
 
-    fn user(id: &str) -> UserId {
-        UserId::new(id).unwrap()
-    }
+    use crate::auth::policy::Who;
 
     #[test]
     fn guests_come_in_by_default_only_on_a_loopback_address() {
@@ -533,10 +535,9 @@ mod meaning {
     #[test]
     fn a_kind_of_rooms_says_who_may_do_what() {
         let kind = &load("[[rooms]]\nmatch = 'a'\nsend = 'users'\nmoderate = ['ada']", &[]).unwrap().rooms[0];
-        let rights = |id| kind.rights(&user(id));
-        assert!(rights("ada").join && rights("ada").send && rights("ada").moderate);
-        assert!(rights("bob").join && rights("bob").send && !rights("bob").moderate);
-        assert!(rights("guest:1").join && !rights("guest:1").send && !rights("guest:1").moderate);
+        assert_eq!((&kind.join, &kind.send), (&Who::Everyone, &Who::Users));
+        assert_eq!(kind.moderate, Who::Only([UserId::new("ada").unwrap()].into()));
+        assert_eq!(load("[[rooms]]\nmatch = 'a'\njoin = 'nobody'", &[]).unwrap().rooms[0].join, Who::Nobody);
     }
 
     #[test]

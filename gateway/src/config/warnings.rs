@@ -1,6 +1,7 @@
 //! What holds, but is probably not meant for a gateway that others can reach.
 
-use crate::config::{Config, Who};
+use crate::auth::policy::Who;
+use crate::config::Config;
 
 /// A shared secret shorter than the hash of HS256 can be guessed from a token.
 const SECRET_BYTES_MIN: usize = 32;

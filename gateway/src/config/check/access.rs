@@ -1,14 +1,15 @@
 //! What must hold about who may come in: addresses, origins, keys and secrets.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::hash::Hash;
 use std::net::IpAddr;
-use std::path::Path;
 
-use jsonwebtoken::AlgorithmFamily;
 use reqwest::Url;
 
 use super::Problems;
+use crate::auth::{Algorithm, AuthSettings, Authenticator};
+use crate::clock::Clock;
 use crate::config::{Config, Guests};
 
 /// Longer names would not fit well into logs and metrics.
@@ -47,11 +48,20 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
 
 fn tokens(config: &Config, problems: &mut Problems) {
     let auth = &config.auth;
-    for (index, path) in auth.public_keys.iter().enumerate() {
-        if let Err(problem) = check_public_key(path) {
-            problems.add(&[&format!("auth.public_keys[{index}]")], problem);
+    let mut source = |key: &str, settings: AuthSettings| {
+        let algorithms = auth.algorithms.clone();
+        for fault in
+            Authenticator::new(AuthSettings { algorithms, ..settings }, Clock::System).err().into_iter().flatten()
+        {
+            problems.add(&[key, "auth.algorithms"], format!("will not do: {}", chain(&fault)));
         }
+    };
+    for (index, path) in auth.public_keys.iter().enumerate() {
+        let public_keys = vec![path.clone()];
+        source(&format!("auth.public_keys[{index}]"), AuthSettings { public_keys, ..AuthSettings::default() });
     }
+    let secret = auth.token_secret().map(|secret| secret.expose().to_owned());
+    source("auth.secret", AuthSettings { secret, ..AuthSettings::default() });
     if let Some(url) = &auth.jwks_url
         && let Err(problem) = check_jwks_url(url)
     {
@@ -61,14 +71,12 @@ fn tokens(config: &Config, problems: &mut Problems) {
     let public_keys = !auth.public_keys.is_empty() || auth.jwks_url.is_some();
     for (index, algorithm) in auth.algorithms.iter().enumerate() {
         let key = format!("auth.algorithms[{index}]");
-        match algorithm.family() {
-            AlgorithmFamily::Hmac if !shared_secret => {
-                problems.add(&[&key], "needs a shared secret; set `auth.secret`, or leave the algorithm out");
-            }
-            AlgorithmFamily::Rsa | AlgorithmFamily::Ec | AlgorithmFamily::Ed if !public_keys => {
-                problems.add(&[&key], "needs a public key; set `auth.public_keys` or `auth.jwks_url`, or leave it out");
-            }
-            AlgorithmFamily::Hmac | AlgorithmFamily::Rsa | AlgorithmFamily::Ec | AlgorithmFamily::Ed => {}
+        let with_secret = matches!(algorithm, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512);
+        if with_secret && !shared_secret {
+            problems.add(&[&key], "needs a shared secret; set `auth.secret`, or leave the algorithm out");
+        }
+        if !with_secret && !public_keys {
+            problems.add(&[&key], "needs a public key; set `auth.public_keys` or `auth.jwks_url`, or leave it out");
         }
     }
     if !shared_secret && !public_keys && auth.guests == Guests::Never {
@@ -91,6 +99,14 @@ fn api_keys(config: &Config, problems: &mut Problems) {
     for (index, first) in repeated(keys.iter().map(|key| key.hash)) {
         let problem = format!("is the key {:?} once more; make another with `hubbub key hash`", keys[first].name);
         problems.add(&[&format!("auth.api_keys[{index}].hash")], problem);
+    }
+}
+
+/// What an error says, and what its causes say.
+fn chain(error: &dyn Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", chain(source)),
+        None => error.to_string(),
     }
 }
 
@@ -142,27 +158,4 @@ fn check_jwks_url(text: &str) -> Result<(), &'static str> {
         }
         _ => Err("cannot be fetched; https is wanted"),
     }
-}
-
-/// That the file can be read and holds something of the promised form; what is in it is for whoever verifies tokens.
-fn check_public_key(path: &Path) -> Result<(), String> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => return Err(format!("cannot be read ({error}); name a file that this user may read")),
-    };
-    let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-    if json {
-        return match serde_json::from_str::<serde_json::Value>(&text) {
-            Ok(set) if set["keys"].is_array() => Ok(()),
-            _ => Err("holds no JSON Web Key Set; an object with a list `keys` is wanted".to_owned()),
-        };
-    }
-    if text.contains("PRIVATE KEY-----") {
-        return Err("holds a private key, which only the issuer of tokens should have; name its public key".to_owned());
-    }
-    if text.contains("-----BEGIN PUBLIC KEY-----") || text.contains("-----BEGIN RSA PUBLIC KEY-----") {
-        return Ok(());
-    }
-    Err("holds no public key; PEM is wanted (-----BEGIN PUBLIC KEY-----), or a JSON Web Key Set in a .json file"
-        .to_owned())
 }
