@@ -24,6 +24,8 @@ use thiserror::Error;
 
 use crate::ids::Origin;
 
+#[cfg(test)]
+pub(crate) mod conformance;
 pub mod memory;
 pub mod news;
 

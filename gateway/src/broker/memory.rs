@@ -23,6 +23,8 @@ mod markers;
 mod room;
 mod standing;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use bus::Attachment;
 pub use bus::{Interference, MemoryBus, ReplicaNumber};

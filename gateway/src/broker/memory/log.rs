@@ -287,17 +287,20 @@ impl Log {
 
     pub(super) fn read(&self, range: &Range, limit: PageLimit) -> Reading {
         let head = self.head();
-        let kept = self.entries.len();
-        // Where the entry after this number stands among the kept ones.
-        let index_after = |seq: u64| (seq + 1).saturating_sub(head.first_seq) as usize;
-        let (backward, bounds, relation) = match range {
-            Range::Newest => (true, 0..kept, Relation::Proven),
-            Range::Before(pos) => (true, 0..index_after(pos.seq.saturating_sub(1)), self.relation(pos)),
-            Range::After(pos) => (false, index_after(pos.seq)..kept, self.relation(pos)),
+        let relation = match range {
+            Range::Newest => Relation::Proven,
+            Range::Before(pos) | Range::After(pos) => self.relation(pos),
         };
         if relation == Relation::Foreign {
             return Reading::OtherLog(head);
         }
+        let kept = self.entries.len();
+        let index = |seq: u64| seq.saturating_sub(head.first_seq) as usize;
+        let (backward, bounds) = match range {
+            Range::Newest => (true, 0..kept),
+            Range::Before(pos) => (true, 0..index(pos.seq)),
+            Range::After(pos) => (false, index(pos.seq + 1)..kept),
+        };
         let asked = bounds.len();
         let mut slice = self.entries.range(bounds);
         let (mut entries, mut bytes) = (Vec::with_capacity(asked.min(limit.entries)), 0);

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 
 /// Rooms are spread over so many tables. Each sweep looks after one of them, so that a table's turn comes about once
 /// a minute when the sweep comes every second.
-const TABLES: usize = 64;
+pub(super) const TABLES: usize = 64;
 
 /// When the store is full it is emptied to this share of its bound, so that the work of it is done once in a while and
 /// not for every entry.
@@ -60,6 +60,11 @@ impl MemoryStore {
     /// What everything takes now, in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many rooms anything is known about.
+    pub fn rooms(&self) -> usize {
+        self.tables.iter().map(|table| table.lock().len()).sum()
     }
 
     pub(super) fn dedupe_window_ms(&self) -> u64 {
