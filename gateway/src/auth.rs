@@ -1,6 +1,8 @@
 //! Who somebody is: tokens, the keys that check them, and what they grant.
 
 pub mod api_keys;
+mod fetched_keys;
+mod jwks;
 mod keys;
 pub mod policy;
 mod token;
@@ -8,10 +10,13 @@ mod token;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hubbub_shared::UserId;
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
+pub use jwks::JwksUrlError;
 pub use keys::{JwksError, KeySourceError};
 pub use token::Algorithm;
 pub use token::key::KeyError;
@@ -19,6 +24,8 @@ pub use token::mint::{MintError, mint};
 
 use crate::clock::Clock;
 use crate::grants::Grants;
+use fetched_keys::FetchedKeys;
+use jwks::Jwks;
 use keys::KeySet;
 use token::Unverified;
 use token::claims::Expected;
@@ -77,6 +84,10 @@ pub struct AuthSettings {
     pub secret: Option<String>,
     /// Files of public keys: a PEM each, or a JWKS where the name ends in `.json`.
     pub public_keys: Vec<PathBuf>,
+    /// Where a JWKS is fetched from.
+    pub jwks_url: Option<String>,
+    /// How often the JWKS is fetched again, whether a token asks for it or not.
+    pub jwks_refresh_s: u64,
     /// The algorithms that tokens may be signed with; empty: all that fit the keys.
     pub algorithms: Vec<Algorithm>,
     /// The `iss` that tokens must carry; none: not checked.
@@ -92,6 +103,8 @@ impl fmt::Debug for AuthSettings {
         f.debug_struct("AuthSettings")
             .field("secret", &self.secret.as_ref().map(|_| "***"))
             .field("public_keys", &self.public_keys)
+            .field("jwks_url", &self.jwks_url)
+            .field("jwks_refresh_s", &self.jwks_refresh_s)
             .field("algorithms", &self.algorithms)
             .field("issuer", &self.issuer)
             .field("audience", &self.audience)
@@ -105,22 +118,45 @@ impl fmt::Debug for AuthSettings {
 pub struct Authenticator {
     clock: Clock,
     keys: KeySet,
+    fetched_keys: Option<FetchedKeys>,
     expected: Expected,
 }
 
 impl Authenticator {
-    /// Reads the configured keys; every fault is reported.
+    /// Reads the configured keys, except those to be fetched; every fault is reported.
     pub fn new(settings: AuthSettings, clock: Clock) -> Result<Self, Vec<KeySourceError>> {
-        let AuthSettings { secret, public_keys, algorithms, issuer, audience, leeway_s } = settings;
-        let keys = KeySet::configured(secret.as_deref(), &public_keys, &algorithms)?;
-        Ok(Self { clock, keys, expected: Expected { issuer, audience, leeway_s } })
+        let AuthSettings { secret, public_keys, algorithms, issuer, audience, leeway_s, .. } = settings;
+        let keys = KeySet::configured(secret.as_deref(), &public_keys, &algorithms);
+        let jwks = settings.jwks_url.map(|url| Jwks::new(&url, algorithms)).transpose();
+        let (keys, jwks) = match (keys, jwks) {
+            (Ok(keys), Ok(jwks)) => (keys, jwks),
+            (keys, jwks) => {
+                let mut faults = keys.err().unwrap_or_default();
+                faults.extend(jwks.err().map(KeySourceError::from));
+                return Err(faults);
+            }
+        };
+        let refresh = Duration::from_secs(settings.jwks_refresh_s);
+        let fetched_keys = jwks.map(|jwks| FetchedKeys::new(Box::new(jwks), refresh, clock.clone()));
+        Ok(Self { clock, keys, fetched_keys, expected: Expected { issuer, audience, leeway_s } })
     }
 
-    /// Who the token is for.
-    #[expect(clippy::unused_async, reason = "keys that are fetched are about to come")]
+    /// Fetches the keys from their address, now and again until told to stop. Somebody has to run this, and wait for
+    /// it; without an address it ends at once.
+    pub async fn keep_keys_fresh(&self, stop: CancellationToken) {
+        if let Some(fetched_keys) = &self.fetched_keys {
+            fetched_keys.keep_fresh(stop).await;
+        }
+    }
+
+    /// Who the token is for. Takes 6 s at most, where its key has to be fetched first.
     pub async fn verify(&self, token: &str) -> Result<Identity, AuthError> {
         let token = Unverified::read(token)?;
-        let claims = self.keys.open(&token)?.ok_or(AuthError::BadSignature)?;
+        let claims = match (self.keys.open(&token)?, &self.fetched_keys) {
+            (Some(claims), _) => claims,
+            (None, Some(fetched_keys)) => fetched_keys.open(&token).await?,
+            (None, None) => return Err(AuthError::BadSignature),
+        };
         claims.identity(&self.expected, self.clock.now_ms())
     }
 }

@@ -10,6 +10,8 @@
 use async_trait::async_trait;
 use thiserror::Error;
 
+#[cfg(test)]
+pub(crate) mod conformance;
 pub mod memory;
 
 /// How much is allowed.

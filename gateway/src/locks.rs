@@ -12,6 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use thiserror::Error;
 
+#[cfg(test)]
+pub(crate) mod conformance;
 pub mod memory;
 
 /// A lock that was got.

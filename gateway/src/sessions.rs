@@ -19,6 +19,8 @@ use thiserror::Error;
 
 use crate::grants::Grants;
 
+#[cfg(test)]
+pub(crate) mod conformance;
 pub mod memory;
 
 /// The most sessions that one user has at a time.

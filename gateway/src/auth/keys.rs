@@ -9,6 +9,7 @@ use thiserror::Error;
 use tracing::debug;
 
 use crate::auth::AuthError;
+use crate::auth::jwks::JwksUrlError;
 use crate::auth::token::claims::Claims;
 use crate::auth::token::key::{Key, KeyError};
 use crate::auth::token::{Algorithm, Unverified};
@@ -46,6 +47,9 @@ pub enum KeySourceError {
         /// Why.
         source: JwksError,
     },
+    /// Nothing can be fetched from the address.
+    #[error("keys cannot be fetched from the configured address")]
+    Address(#[from] JwksUrlError),
 }
 
 /// Why a text is no JWKS that tokens can be checked with. The fault of whoever made it.
@@ -112,6 +116,16 @@ impl KeySet {
             }
         }
         if keys.is_empty() { Err(JwksError::Unusable(fault)) } else { Ok(Self(keys)) }
+    }
+
+    /// How many they are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether one of them has this id.
+    pub(super) fn knows(&self, key_id: &str) -> bool {
+        self.0.iter().any(|key| key.id() == Some(key_id))
     }
 
     /// The claims of the token, if one of the keys signed it.

@@ -98,3 +98,74 @@ impl Arrival {
         Self { paid_ns: now_ns.saturating_add(owing_ns), wait_ns: owing_ns.saturating_sub(burst_ns) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::limits::conformance::{Fixture, limits_conformance};
+
+    struct Memory(Arc<MemoryLimits>);
+
+    impl Fixture for Memory {
+        async fn new() -> Self {
+            Self(Arc::new(MemoryLimits::new(Clock::tokio(1_790_000_000_000))))
+        }
+
+        async fn replica(&self) -> Arc<dyn Limits> {
+            Arc::clone(&self.0) as Arc<dyn Limits>
+        }
+    }
+
+    limits_conformance!(Memory, #[tokio::test(start_paused = true)]);
+
+    fn charge(name: &str, per_s: f64, burst: u32, cost: u32) -> Charge {
+        let subject = Subject { scope: Scope::UserSend, name: name.to_owned() };
+        Charge { subject, quota: Quota { per_s, burst }, cost }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_is_exact_to_the_millisecond() {
+        let limits = MemoryLimits::new(Clock::tokio(1_790_000_000_000));
+        let one = [charge("ada", 3.0, 1, 1)];
+        assert_eq!(limits.charge(&one).await.unwrap(), Verdict::Allowed);
+        for left_ms in [334, 1] {
+            let refused = Verdict::Limited { scope: Scope::UserSend, retry_after_ms: left_ms };
+            assert_eq!(limits.charge(&one).await.unwrap(), refused);
+            tokio::time::advance(Duration::from_millis(if left_ms == 334 { 333 } else { 1 })).await;
+        }
+        assert_eq!(limits.charge(&one).await.unwrap(), Verdict::Allowed);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_nobody_wait_longer_than_for_a_burst() {
+        let quota = Quota { per_s: 1.0, burst: 10 };
+        let hour_ns = 3_600_000_000_000;
+        let ahead = Arrival::of(1, quota, 0, 2 * hour_ns);
+        assert_eq!(ahead.wait_ns, 0);
+        assert_eq!(Arrival::of(1, quota, ahead.paid_ns, hour_ns).wait_ns, 1_000_000_000);
+    }
+
+    #[test]
+    fn quotas_beyond_all_measure_do_not_overflow() {
+        for (per_s, burst, cost) in [(1e-300, u32::MAX, u32::MAX), (f64::MAX, 1, u32::MAX), (f64::INFINITY, 1, 1)] {
+            let arrival = Arrival::of(cost, Quota { per_s, burst }, u64::MAX, u64::MAX / 2);
+            assert!(arrival.paid_ns >= u64::MAX / 2);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn subjects_that_have_paid_are_forgotten_and_others_are_not() {
+        let limits = MemoryLimits::new(Clock::tokio(1_790_000_000_000));
+        let debtor = [charge("ada", 0.000_1, 1, 1)];
+        assert_eq!(limits.charge(&debtor).await.unwrap(), Verdict::Allowed);
+        for number in 0..10 * SWEEP_SUBJECTS_MIN {
+            limits.charge(&[charge(&number.to_string(), 1_000.0, 1, 1)]).await.unwrap();
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert!(limits.state.lock().paid_ns.len() <= SWEEP_SUBJECTS_MIN);
+        assert!(matches!(limits.charge(&debtor).await.unwrap(), Verdict::Limited { .. }));
+    }
+}

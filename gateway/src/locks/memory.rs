@@ -101,3 +101,47 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::locks::conformance::{Fixture, locks_conformance};
+
+    struct Memory(Arc<MemoryLocks>);
+
+    impl Fixture for Memory {
+        const UNIT: Duration = Duration::from_secs(1);
+
+        async fn new() -> Self {
+            Self(Arc::new(MemoryLocks::new(Clock::tokio(0))))
+        }
+
+        async fn replica(&self) -> Arc<dyn Locks> {
+            Arc::clone(&self.0) as Arc<dyn Locks>
+        }
+    }
+
+    locks_conformance!(Memory, #[tokio::test(start_paused = true)]);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_ends_to_the_millisecond() {
+        let locks = MemoryLocks::new(Clock::tokio(0));
+        let held = locks.acquire("a", "ada", Duration::from_millis(500)).await.unwrap().unwrap();
+        tokio::time::advance(Duration::from_millis(499)).await;
+        assert!(locks.renew(&held, Duration::from_millis(500)).await.unwrap());
+        tokio::time::advance(Duration::from_millis(499)).await;
+        assert_eq!(locks.acquire("a", "bob", Duration::from_secs(1)).await.unwrap(), None);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(locks.acquire("a", "bob", Duration::from_secs(1)).await.unwrap().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn leases_that_ended_are_forgotten() {
+        let locks = MemoryLocks::new(Clock::tokio(0));
+        for number in 0..20 * SWEEP_LEASES_MIN {
+            locks.acquire(&number.to_string(), "ada", Duration::from_millis(1)).await.unwrap();
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert!(locks.state.lock().leases.len() <= SWEEP_LEASES_MIN);
+    }
+}

@@ -210,3 +210,113 @@ impl State {
         owners.shrink_to(self.sweep_at);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::grants::Grants;
+    use crate::sessions::conformance::{Fixture, sessions_conformance};
+
+    const NOW_MS: u64 = 1_790_000_000_000;
+    const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    struct Memory(Arc<MemorySessions>);
+
+    impl Fixture for Memory {
+        const UNIT: Duration = Duration::from_mins(1);
+
+        async fn new(lifetime: Lifetime) -> Self {
+            Self(Arc::new(MemorySessions::new(Clock::tokio(NOW_MS), lifetime)))
+        }
+
+        async fn replica(&self) -> Arc<dyn Sessions> {
+            Arc::clone(&self.0) as Arc<dyn Sessions>
+        }
+
+        fn now_ms(&self) -> u64 {
+            self.0.clock.now_ms()
+        }
+
+        async fn stored(&self) -> String {
+            format!("{:?}", self.0.state.lock())
+        }
+    }
+
+    sessions_conformance!(Memory, #[tokio::test(start_paused = true)]);
+
+    fn sessions() -> MemorySessions {
+        MemorySessions::new(Clock::tokio(NOW_MS), Lifetime { sliding_ms: 1_000, absolute_ms: 10_000 })
+    }
+
+    fn new(user: &str) -> NewSession {
+        NewSession {
+            user: UserId::new(user).unwrap(),
+            name: None,
+            grants: Grants::default(),
+            not_after_ms: None,
+            device: String::new(),
+            address: ADDRESS,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_ends_to_the_millisecond() {
+        let sessions = sessions();
+        let (_, secret) = sessions.create(new("ada")).await.unwrap();
+        advance(Duration::from_millis(999)).await;
+        assert!(sessions.open(&secret, ADDRESS).await.unwrap().is_some());
+        advance(Duration::from_secs(1)).await;
+        assert_eq!(sessions.open(&secret, ADDRESS).await.unwrap(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_session_that_was_used_least_recently_makes_room() {
+        let sessions = sessions();
+        let mut secrets = Vec::new();
+        for _ in 0..SESSIONS_PER_USER_MAX {
+            secrets.push(sessions.create(new("ada")).await.unwrap().1);
+        }
+        advance(Duration::from_millis(1)).await;
+        for secret in secrets[..10].iter().chain(&secrets[11..]) {
+            sessions.open(secret, ADDRESS).await.unwrap().unwrap();
+        }
+        sessions.create(new("ada")).await.unwrap();
+        assert!(sessions.open(&secrets[0], ADDRESS).await.unwrap().is_some());
+        assert_eq!(sessions.open(&secrets[10], ADDRESS).await.unwrap(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn guests_that_went_are_forgotten_and_revocations_and_bans_are_not() {
+        let sessions = sessions();
+        let (revoked, banned) = (UserId::new("ada").unwrap(), UserId::new("bob").unwrap());
+        sessions.revoke_user(&revoked).await.unwrap();
+        sessions.set_banned(&banned, Some(u64::MAX)).await.unwrap();
+        for number in 0..10 * SWEEP_USERS_MIN {
+            sessions.create(new(&format!("guest:{number}"))).await.unwrap();
+            advance(Duration::from_millis(1)).await;
+        }
+        assert!(sessions.user_standing(&revoked).await.unwrap().revoked_before_s.is_some());
+        assert!(sessions.user_standing(&banned).await.unwrap().banned);
+        let state = sessions.state.lock();
+        // At any time 1,000 guests are there.
+        assert!(state.users.len() <= 2 * SWEEP_USERS_MIN, "{} users are kept", state.users.len());
+        assert!(state.owners.len() <= 2 * SWEEP_USERS_MIN, "{} secrets are kept", state.owners.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sessions_that_ended_are_forgotten_when_their_user_gets_a_new_one() {
+        let sessions = sessions();
+        for _ in 0..50 {
+            sessions.create(new("ada")).await.unwrap();
+        }
+        advance(Duration::from_secs(1)).await;
+        sessions.create(new("ada")).await.unwrap();
+        let state = sessions.state.lock();
+        assert_eq!((state.users.len(), state.owners.len()), (1, 1));
+    }
+}

@@ -104,10 +104,15 @@ impl Key {
         if self.algorithms.is_empty() { Err(KeyError::Algorithm) } else { Ok(self) }
     }
 
+    /// What tokens call it.
+    pub(in crate::auth) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     /// Whether a token may be signed with this key: its algorithm is one of the key's, and where both token and key
     /// have a key id, it is the same.
     pub(super) fn may_sign(&self, key_id: Option<&str>, algorithm: Algorithm) -> bool {
-        let named = self.id.as_ref().is_none_or(|id| key_id.is_none_or(|key_id| key_id == id));
+        let named = self.id().is_none_or(|id| key_id.is_none_or(|key_id| key_id == id));
         named && self.algorithms.contains(&algorithm)
     }
 
