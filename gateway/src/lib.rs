@@ -5,7 +5,17 @@
 pub mod cli;
 pub mod config;
 
+pub mod lifecycle;
+
+pub mod dialect;
+
+pub mod connection;
+
+pub mod rooms;
+
 pub mod auth;
+pub mod control;
+pub mod fault;
 pub mod hub;
 
 pub mod broker;

@@ -103,6 +103,9 @@ pub trait Sessions: Send + Sync + 'static {
     /// Finds the session of a secret, and counts as a use of it.
     async fn open(&self, secret: &str, address: IpAddr) -> Result<Option<Session>, SessionsError>;
 
+    /// Counts as a use of a session that is in use by a connection; `None` once it does not stand any more.
+    async fn touch(&self, user: &UserId, id: &str, address: IpAddr) -> Result<Option<Session>, SessionsError>;
+
     /// Whether a session still stands, without using it.
     async fn stands(&self, user: &UserId, id: &str) -> Result<bool, SessionsError>;
 

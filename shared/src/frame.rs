@@ -153,6 +153,11 @@ pub(crate) fn head(text: &str) -> Result<(String, Option<u32>), DecodeError> {
     Ok((kind, id))
 }
 
+/// The `type` of a text that is a frame by its type and id, whether or not its other fields are good.
+pub fn kind(text: &str) -> Option<String> {
+    head(text).ok().map(|(kind, _)| kind)
+}
+
 /// Reads the fields of a frame whose type is known.
 pub(crate) fn body<'de, T: Deserialize<'de>>(text: &'de str, id: Option<u32>) -> Result<T, DecodeError> {
     serde_json::from_str(text).map_err(|error| DecodeError::Field { id, reason: reason(&error) })

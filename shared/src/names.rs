@@ -112,6 +112,12 @@ name! {
 }
 
 impl RoomName {
+    /// The gateways' own log, in which they tell each other what must reach every replica. No client can name it,
+    /// because `!` stands in no name.
+    pub fn control() -> Self {
+        Self(Arc::from("!control"))
+    }
+
     /// The user whose personal room this is, for a name that begins with `@`.
     pub fn personal_of(&self) -> Option<&str> {
         self.as_str().strip_prefix('@')
@@ -145,6 +151,11 @@ mod tests {
         assert_eq!(RoomName::new(&"r".repeat(201)), Err(NameError::TooLong { bytes: 201, max_bytes: 200 }));
         assert!(UserId::new(&"u".repeat(127)).is_ok());
         assert_eq!(UserId::new(&"u".repeat(128)), Err(NameError::TooLong { bytes: 128, max_bytes: 127 }));
+    }
+
+    #[test]
+    fn no_client_can_name_the_control_log() {
+        assert!(RoomName::new(RoomName::control().as_str()).is_err());
     }
 
     #[test]

@@ -116,11 +116,7 @@ impl Hub {
             let unread = self.broker.unread(&outbox.user.user, std::slice::from_ref(&join.room)).await?;
             let unread = unread.first().copied();
             let Some(mut entrance) = self.enter(&room, outbox) else { continue };
-            let members = if room.kind.presence {
-                Some(self.declare(&room, &outbox.user.user).await?)
-            } else {
-                None
-            };
+            let members = if room.kind.presence { Some(self.declare(&room, &outbox.user.user).await?) } else { None };
             let joined = |pos: Position, replayed: u64, recovered| Joined {
                 pos,
                 recovered,

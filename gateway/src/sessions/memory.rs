@@ -65,6 +65,19 @@ fn stands(session: &Session, now_ms: u64) -> bool {
     session.expires_ms > now_ms
 }
 
+impl Lifetime {
+    /// Counts as a use of a session that stands.
+    fn use_now(&self, session: &mut Session, now_ms: u64, address: IpAddr) -> Option<Session> {
+        if !stands(session, now_ms) {
+            return None;
+        }
+        session.seen_ms = now_ms;
+        session.expires_ms = now_ms.saturating_add(self.sliding_ms).min(session.ends_ms);
+        session.address = address;
+        Some(session.clone())
+    }
+}
+
 #[async_trait]
 impl Sessions for MemorySessions {
     async fn create(&self, new: NewSession) -> Result<(Session, String), SessionsError> {
@@ -94,12 +107,15 @@ impl Sessions for MemorySessions {
         let State { users, owners, .. } = &mut *state;
         let sessions = owners.get(&hash).and_then(|user| users.get_mut(user)).map(|user| &mut user.sessions);
         let found = sessions.and_then(|sessions| sessions.iter_mut().find(|(other, _)| *other == hash));
-        Ok(found.map(|(_, session)| session).filter(|session| stands(session, now_ms)).map(|session| {
-            session.seen_ms = now_ms;
-            session.expires_ms = now_ms.saturating_add(self.lifetime.sliding_ms).min(session.ends_ms);
-            session.address = address;
-            session.clone()
-        }))
+        Ok(found.and_then(|(_, session)| self.lifetime.use_now(session, now_ms, address)))
+    }
+
+    async fn touch(&self, user: &UserId, id: &str, address: IpAddr) -> Result<Option<Session>, SessionsError> {
+        let now_ms = self.clock.now_ms();
+        let mut state = self.state.lock();
+        let sessions = state.users.get_mut(user).map(|user| &mut user.sessions);
+        let found = sessions.and_then(|sessions| sessions.iter_mut().find(|(_, session)| *session.id == *id));
+        Ok(found.and_then(|(_, session)| self.lifetime.use_now(session, now_ms, address)))
     }
 
     async fn stands(&self, user: &UserId, id: &str) -> Result<bool, SessionsError> {

@@ -1,0 +1,73 @@
+//! What a connection needs of its transport: frames in, frames out, and word of what the socket took.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+
+/// What comes in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incoming {
+    /// A text frame.
+    Text(String),
+    /// A binary frame, which no language has.
+    Binary,
+    /// A sign of life without content.
+    Alive,
+}
+
+/// Why nothing more comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadFault {
+    /// A frame over the size limit.
+    TooLarge,
+    /// Text that is not UTF-8.
+    NotUtf8,
+    /// Not WebSocket.
+    Protocol,
+    /// The client is gone.
+    Gone,
+}
+
+/// What goes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outgoing {
+    /// A text frame.
+    Frame(Bytes),
+    /// The end.
+    Close {
+        /// Why, as a number.
+        code: u16,
+        /// Why, for people.
+        reason: &'static str,
+    },
+}
+
+/// How many bytes the socket has taken: what a slow client is told by.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    written_bytes: AtomicU64,
+}
+
+impl Traffic {
+    /// The socket has taken so many bytes more.
+    pub fn wrote(&self, bytes: usize) {
+        self.written_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes that the socket has taken so far.
+    pub fn written_bytes(&self) -> u64 {
+        self.written_bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// What is known of a client before it says hello.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// Where it comes from, proxies taken into account.
+    pub address: IpAddr,
+    /// The session cookie of the upgrade request, if its origin may use it.
+    pub cookie: Option<String>,
+    /// What the program calls itself in the upgrade request.
+    pub user_agent: Option<String>,
+}

@@ -1,0 +1,144 @@
+//! A connection from its first frame to its last.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use hubbub_shared::CloseCode;
+
+use super::Context;
+use super::command::{Command, Hello, Request};
+use super::handle::Ending;
+use super::link::{Incoming, Opening, Outgoing, ReadFault, Traffic};
+use super::live::Live;
+use super::reply::{Dialect, Reply};
+use super::writer::write_all;
+use crate::fault::Fault;
+
+/// How long a client that is being closed may take to read what is left for it.
+const LAST_FRAMES: Duration = Duration::from_secs(2);
+/// How long the gateway waits for the client's own close, so that its last frames are not lost with the socket.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Serves one connection.
+pub async fn serve<R, W>(
+    context: Arc<Context>,
+    opening: Opening,
+    dialect: Arc<dyn Dialect>,
+    traffic: Arc<Traffic>,
+    fits: bool,
+    mut reader: R,
+    mut writer: W,
+) where
+    R: Stream<Item = Result<Incoming, ReadFault>> + Unpin,
+    W: Sink<Outgoing> + Unpin,
+{
+    let opened = tokio::time::timeout(context.settings.hello_timeout, first_request(&mut reader, dialect.as_ref()));
+    let ending = match opened.await {
+        Err(_) => Ending::new(CloseCode::HelloTimeout),
+        Ok(Err(None)) => return,
+        Ok(Err(Some(ending))) => ending,
+        Ok(Ok((id, _))) if !fits => Ending::new(CloseCode::Full).answering(id),
+        Ok(Ok((id, hello))) => match Box::pin(context.log_in(&opening, &dialect, hello, id)).await {
+            Err(ending) => ending,
+            Ok(logged_in) => {
+                let live = Live::new(&context, logged_in, traffic);
+                live.run(&mut reader, &mut writer).await;
+                return;
+            }
+        },
+    };
+    context.metrics.failed(ending.fault.code());
+    context.metrics.ended(Some(ending.code));
+    let error = dialect.reply(ending.id, &Reply::Error(&ending.fault));
+    let last = async {
+        writer.send(Outgoing::Frame(error)).await?;
+        writer.send(close(ending.code)).await
+    };
+    if matches!(tokio::time::timeout(LAST_FRAMES, last).await, Ok(Ok(()))) {
+        say_goodbye(&mut reader).await;
+    }
+}
+
+/// The hello; `Err(None)` if the client left without a word.
+async fn first_request<R>(reader: &mut R, dialect: &dyn Dialect) -> Result<(Option<u32>, Hello), Option<Ending>>
+where
+    R: Stream<Item = Result<Incoming, ReadFault>> + Unpin,
+{
+    loop {
+        let text = match reader.next().await {
+            None | Some(Err(ReadFault::Gone)) => return Err(None),
+            Some(Ok(Incoming::Alive)) => continue,
+            Some(Ok(Incoming::Binary) | Err(ReadFault::TooLarge | ReadFault::NotUtf8 | ReadFault::Protocol)) => {
+                return Err(Some(Ending::new(CloseCode::BadFrame)));
+            }
+            Some(Ok(Incoming::Text(text))) => text,
+        };
+        return match dialect.request(&text) {
+            Ok(Request { id, command: Command::Hello(hello) }) => Ok((id, hello)),
+            Ok(Request { id, .. }) => Err(Some(not_hello().answering(id))),
+            Err(refused) if refused.fatal || refused.hello => {
+                Err(Some(Ending::because(CloseCode::BadFrame, refused.fault).answering(refused.id)))
+            }
+            Err(refused) => Err(Some(not_hello().answering(refused.id))),
+        };
+    }
+}
+
+fn not_hello() -> Ending {
+    let fault = Fault::BadRequest("the first frame must be `hello`".to_owned());
+    Ending::because(CloseCode::HelloExpected, fault)
+}
+
+fn close(code: CloseCode) -> Outgoing {
+    Outgoing::Close { code: code.number(), reason: code.reason() }
+}
+
+/// Reads on until the client has closed its side, because a socket that is dropped with unread bytes in it may take
+/// the last frames with it.
+async fn say_goodbye<R>(reader: &mut R)
+where
+    R: Stream<Item = Result<Incoming, ReadFault>> + Unpin,
+{
+    let drain = async { while let Some(Ok(_)) = reader.next().await {} };
+    // Whoever does not answer in time is simply dropped.
+    let _ = tokio::time::timeout(GOODBYE, drain).await;
+}
+
+impl Live {
+    /// Runs until either side ends the connection.
+    async fn run<R, W>(mut self, reader: &mut R, writer: &mut W)
+    where
+        R: Stream<Item = Result<Incoming, ReadFault>> + Unpin,
+        W: Sink<Outgoing> + Unpin,
+    {
+        let outbox = self.handle().outbox.clone();
+        let ending = {
+            let mut write = std::pin::pin!(write_all(writer, &outbox));
+            let ending = {
+                let listen = std::pin::pin!(self.listen(reader));
+                match select(listen, write.as_mut()).await {
+                    Either::Left((ending, _)) => ending,
+                    // The socket is broken; the outbox is closed by nobody but the lines below.
+                    Either::Right(_) => None,
+                }
+            };
+            if let Some(ending) = &ending {
+                outbox.reply(self.handle().dialect.reply(ending.id, &Reply::Error(&ending.fault)));
+            }
+            // From here on nothing of a room is queued, and its other members learn of the end.
+            self.detach();
+            if ending.is_some() && tokio::time::timeout(LAST_FRAMES, write).await.is_err() {
+                tracing::debug!(connection = %outbox.connection, "the client did not take its last frames");
+            }
+            ending
+        };
+        self.count_end(ending.as_ref());
+        drop(self);
+        let Some(ending) = ending else { return };
+        if matches!(tokio::time::timeout(LAST_FRAMES, writer.send(close(ending.code))).await, Ok(Ok(()))) {
+            say_goodbye(reader).await;
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Life and death of a replica: ready, draining, gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hubbub_shared::CloseCode;
+use parking_lot::Mutex;
+use rand::RngExt;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::connection::handle::Ending;
+use crate::connection::registry::Registry;
+use crate::connection::reply::Notice;
+
+/// Where a replica stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Not everything is up yet.
+    Starting,
+    /// Takes connections.
+    Ready,
+    /// Sends its connections away.
+    Draining,
+}
+
+/// Where a replica stands in its life, for whoever asks.
+#[derive(Debug)]
+pub struct Readiness(Mutex<Phase>);
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self(Mutex::new(Phase::Starting))
+    }
+}
+
+impl Readiness {
+    /// Where it stands.
+    pub fn phase(&self) -> Phase {
+        *self.0.lock()
+    }
+
+    /// It moved on.
+    pub fn enter(&self, phase: Phase) {
+        *self.0.lock() = phase;
+    }
+}
+
+/// Sends every connection away, each at a moment of its own within the window, and waits until they are gone or the
+/// window and a little more is over.
+pub async fn drain(registry: &Arc<Registry>, window: Duration) {
+    /// Clients that were told to go are given this long to be gone.
+    const LAST: Duration = Duration::from_secs(3);
+    let start = Instant::now();
+    let mut leaving: Vec<_> =
+        registry.all().into_iter().map(|handle| (window.mul_f64(rand::rng().random_range(0.0..1.0)), handle)).collect();
+    leaving.sort_by_key(|(after, _)| *after);
+    for (after, handle) in &leaving {
+        handle.tell(Notice::Draining { reconnect_within_ms: after.as_millis() as u64 });
+    }
+    tracing::info!(connections = leaving.len(), window_ms = window.as_millis() as u64, "draining");
+    for (after, handle) in leaving {
+        tokio::time::sleep_until(start + after).await;
+        handle.end(Ending::new(CloseCode::Draining));
+    }
+    let deadline = Instant::now() + LAST;
+    while registry.sockets_len() > 0 && Instant::now() < deadline {
+        // Whoever said hello while the others were leaving goes at once.
+        for handle in registry.all() {
+            handle.end(Ending::new(CloseCode::Draining));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Ends `stop` at the first signal to terminate, and `kill` at the second.
+pub async fn watch_signals(stop: CancellationToken, kill: CancellationToken) {
+    next_signal().await;
+    tracing::info!("asked to stop; once more stops at once");
+    stop.cancel();
+    next_signal().await;
+    kill.cancel();
+}
+
+async fn next_signal() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending::<()>().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}
