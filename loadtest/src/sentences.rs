@@ -1,0 +1,181 @@
+//! The report for people: plain sentences, with colour where the terminal has it.
+
+use std::collections::BTreeMap;
+use std::io::{Result, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::latency::Percentiles;
+use crate::report::Report;
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const DOUBT: Style = AnsiColor::Yellow.on_default();
+const HEAD: Style = Style::new().bold();
+const FAINT: Style = Style::new().dimmed();
+/// Rooms that are listed by name; the others are in the JSON.
+const ROOMS_NAMED_MAX: usize = 10;
+
+/// Writes the report.
+pub(crate) fn write(report: &Report, out: &mut impl Write) -> Result<()> {
+    connections(report, out)?;
+    messages(report, out)?;
+    latencies(report, out)?;
+    ledger(report, out)?;
+    for (title, counts) in [
+        ("Errors", &report.errors),
+        ("Closes", &report.closes),
+        ("Failed connections", &report.failures),
+        ("Notices", &report.notices),
+        ("Breaches of the protocol", &report.breaches),
+    ] {
+        tally(title, counts, out)?;
+    }
+    verdict(report, out)
+}
+
+fn connections(report: &Report, out: &mut impl Write) -> Result<()> {
+    let each = &report.connections;
+    let plan = &report.plan;
+    writeln!(out, "{HEAD}Connections{HEAD:#}")?;
+    writeln!(
+        out,
+        "  {} of {} clients were let in within {:.1} s; {} were in their rooms at the end.",
+        each.came,
+        each.clients,
+        each.connect_ms as f64 / 1_000.0,
+        each.stayed
+    )?;
+    if each.opened > each.came || each.churned > 0 {
+        writeln!(
+            out,
+            "  {} connections were opened in all; clients left and came back {} times.",
+            each.opened, each.churned
+        )?;
+    }
+    if plan.slow_readers > 0 {
+        writeln!(out, "  {} clients did not read for {:?}.", plan.slow_readers, plan.slow_for)?;
+    }
+    writeln!(out, "  {FAINT}run {}, seed {}, {} rooms{FAINT:#}", plan.run, plan.seed, plan.rooms)
+}
+
+fn messages(report: &Report, out: &mut impl Write) -> Result<()> {
+    let each = &report.messages;
+    writeln!(out, "{HEAD}Messages{HEAD:#}")?;
+    writeln!(
+        out,
+        "  {} were due, {} were sent, {} acknowledged, {} refused, {} never answered.",
+        each.due, each.sent, each.acknowledged, each.refused, each.unanswered
+    )?;
+    if each.sent_again > 0 || each.duplicates > 0 {
+        writeln!(
+            out,
+            "  {} were sent again with the same key after a lost connection; {} turned out to be there already.",
+            each.sent_again, each.duplicates
+        )?;
+    }
+    writeln!(
+        out,
+        "  {} deliveries in all; {:.0} per second while sending; the last one {} ms after the end.",
+        report.deliveries.total, report.deliveries.per_second, report.deliveries.drain_ms
+    )
+}
+
+fn latencies(report: &Report, out: &mut impl Write) -> Result<()> {
+    let each = &report.latencies;
+    writeln!(out, "{HEAD}Latency in ms{HEAD:#}          p50       p90       p99     p99.9       max     count")?;
+    for (name, Percentiles { count, p50_ms, p90_ms, p99_ms, p99_9_ms, max_ms }) in [
+        ("connected", each.connected),
+        ("joined", each.joined),
+        ("acknowledged", each.acknowledged),
+        ("delivered", each.delivered),
+        ("held back", each.held_back),
+    ] {
+        writeln!(
+            out,
+            "  {name:<14}{p50_ms:>10.2}{p90_ms:>10.2}{p99_ms:>10.2}{p99_9_ms:>10.2}{max_ms:>10.2}{count:>10}"
+        )?;
+    }
+    Ok(())
+}
+
+fn ledger(report: &Report, out: &mut impl Write) -> Result<()> {
+    let each = &report.ledger;
+    let seen = &each.seen;
+    writeln!(out, "{HEAD}Ledger{HEAD:#}")?;
+    let style = if each.lost + each.breaches() == 0 { GOOD } else { BAD };
+    writeln!(
+        out,
+        "  {style}{} lost, {} holes, {} doubled, {} disordered, {} misplaced, {} contradicted, {} appended twice{style:#} \
+         over {} subscriptions.",
+        each.lost,
+        seen.holes,
+        seen.doubled,
+        seen.disordered,
+        seen.misplaced,
+        each.contradicted,
+        each.appended_twice,
+        each.subscriptions
+    )?;
+    let resets = seen.resets_lag + seen.resets_trimmed + seen.resets_reset;
+    let unrecovered = seen.unrecovered_trimmed + seen.unrecovered_reset;
+    if seen.recovered + resets + unrecovered > 0 {
+        writeln!(
+            out,
+            "  {} resumes went well; {unrecovered} did not (trimmed {}, reset {}); {resets} resets came (lag {}, trimmed {}, \
+             reset {}). The gateway said openly that it skipped {} entries.",
+            seen.recovered,
+            seen.unrecovered_trimmed,
+            seen.unrecovered_reset,
+            seen.resets_lag,
+            seen.resets_trimmed,
+            seen.resets_reset,
+            seen.skipped
+        )?;
+    }
+    let unclean: Vec<_> = report.rooms.iter().filter(|room| room.result.lost + room.result.breaches() > 0).collect();
+    for room in unclean.iter().take(ROOMS_NAMED_MAX) {
+        let result = &room.result;
+        writeln!(
+            out,
+            "  {BAD}{}{BAD:#}: {} lost, {} holes, {} doubled, {} disordered, {} misplaced, {} contradicted, {} appended twice.",
+            room.room,
+            result.lost,
+            result.seen.holes,
+            result.seen.doubled,
+            result.seen.disordered,
+            result.seen.misplaced,
+            result.contradicted,
+            result.appended_twice
+        )?;
+    }
+    match unclean.len().saturating_sub(ROOMS_NAMED_MAX) {
+        0 => Ok(()),
+        more => writeln!(out, "  … and {more} more rooms; --json lists them all."),
+    }
+}
+
+fn tally(title: &str, counts: &BTreeMap<String, u64>, out: &mut impl Write) -> Result<()> {
+    if counts.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{HEAD}{title}{HEAD:#}")?;
+    for (name, count) in counts {
+        writeln!(out, "  {count:>8}  {name}")?;
+    }
+    Ok(())
+}
+
+fn verdict(report: &Report, out: &mut impl Write) -> Result<()> {
+    for doubt in &report.verdict.doubts {
+        writeln!(out, "{DOUBT}Note:{DOUBT:#} {doubt}.")?;
+    }
+    if report.verdict.passed {
+        return writeln!(out, "{GOOD}Passed:{GOOD:#} every promise was kept.");
+    }
+    writeln!(out, "{BAD}Failed:{BAD:#}")?;
+    for fault in &report.verdict.faults {
+        writeln!(out, "  {BAD}✗{BAD:#} {fault}.")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! The whole tool against a gateway that keeps its promises, and against gateways that break one each: every break must
+//! be found, named, and fail the run.
+#![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+
+mod gateway;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::gateway::{Fault, Gateway};
+
+struct Judged {
+    exit_code: Option<i32>,
+    text: String,
+    report: Value,
+}
+
+impl Judged {
+    fn count(&self, pointer: &str) -> u64 {
+        self.report.pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("{pointer} in {}", self.report))
+    }
+
+    /// The faults of the verdict; a failed run has some.
+    fn faults(&self) -> String {
+        assert_eq!(self.exit_code, Some(1), "{}", self.text);
+        self.report["verdict"]["faults"].to_string()
+    }
+
+    fn passes(&self) {
+        assert_eq!(self.exit_code, Some(0), "{}", self.text);
+        assert_eq!(self.report["verdict"]["passed"], true);
+        assert!(self.text.contains("Passed"), "{}", self.text);
+    }
+}
+
+/// Runs the load generator against a gateway with this fault: four clients in a room, twenty messages, unless the
+/// arguments say otherwise.
+async fn judge(name: &str, fault: Fault, arguments: &str) -> Judged {
+    let gateway = Gateway::start(fault).await;
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.json"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub-loadtest"));
+    command.args(["--url", &gateway.url(), "-n", "4", "--duration", "500ms", "--drain", "2s"]);
+    if !arguments.contains("--idle") {
+        command.args(["--rate", "40"]);
+    }
+    command.args(arguments.split_whitespace()).arg("--json").arg(&path);
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let report = std::fs::read(&path).ok().and_then(|json| serde_json::from_slice(&json).ok());
+    Judged { exit_code: output.status.code(), report: report.unwrap_or_else(|| panic!("no report: {text}")), text }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_keeps_its_promises_passes() {
+    let judged = judge("good", Fault::None, "").await;
+    judged.passes();
+    assert_eq!(judged.count("/messages/acknowledged"), 20);
+    assert_eq!(judged.count("/deliveries/total"), 80);
+    assert_eq!(judged.count("/latencies/delivered/count"), 80);
+    assert_eq!(judged.count("/connections/stayed"), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_rooms_have_a_ledger_each() {
+    let judged = judge("rooms", Fault::None, "--rooms 4 --rooms-per-client 2 --room-prefix r --rate 32").await;
+    judged.passes();
+    // Every room has two members, so every message is delivered twice.
+    assert_eq!(judged.count("/deliveries/total"), 32);
+    let rooms = judged.report["rooms"].as_array().unwrap();
+    assert_eq!(rooms.iter().map(|room| room["room"].as_str().unwrap()).collect::<Vec<_>>(), ["r0", "r1", "r2", "r3"]);
+    assert!(rooms.iter().all(|room| room["acknowledged"] == 4), "{rooms:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledgement_in_its_message_s_place_counts_as_a_delivery() {
+    let judged = judge("no_echo", Fault::None, "--no-echo").await;
+    judged.passes();
+    assert_eq!(judged.count("/deliveries/total"), 80);
+    assert_eq!(judged.count("/latencies/delivered/count"), 60, "an acknowledgement is not timed as a delivery");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_and_goes_misses_nothing() {
+    let judged = judge("churn", Fault::None, "--churn 3 --churn-every 50ms --duration 1s").await;
+    judged.passes();
+    assert!(judged.count("/connections/churned") > 5, "{}", judged.text);
+    assert!(judged.count("/ledger/recovered") > 0, "{}", judged.text);
+    assert_eq!(judged.count("/messages/acknowledged"), 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_slowly_is_not_timed_and_misses_nothing() {
+    let judged = judge("slow", Fault::None, "--slow-readers 1 --slow-for 400ms").await;
+    judged.passes();
+    assert_eq!(judged.count("/deliveries/total"), 80);
+    assert_eq!(judged.count("/latencies/delivered/count"), 60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_run_sends_nothing() {
+    let judged = judge("idle", Fault::None, "--idle --hold 100ms").await;
+    judged.passes();
+    assert_eq!((judged.count("/messages/sent"), judged.count("/connections/stayed")), (0, 4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hole_is_found() {
+    let judged = judge("hole", Fault::Hole, "").await;
+    assert!(judged.faults().contains("1 seqs were left out"));
+    assert_eq!((judged.count("/ledger/lost"), judged.count("/ledger/holes")), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loss_may_be_allowed_but_a_hole_is_never() {
+    let judged = judge("allowed", Fault::Hole, "--max-loss 1").await;
+    assert!(!judged.faults().contains("lost"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_never_comes_is_found() {
+    let judged = judge("tail", Fault::Tail, "").await;
+    assert!(judged.faults().contains("acknowledged deliveries were lost"));
+    assert_eq!((judged.count("/ledger/lost"), judged.count("/ledger/holes")), (6, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_double_is_found() {
+    let judged = judge("double", Fault::Double, "").await;
+    assert!(judged.faults().contains("1 entries came twice"));
+    assert_eq!(judged.count("/ledger/lost"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_is_found() {
+    let judged = judge("swap", Fault::Swap, "").await;
+    assert!(judged.faults().contains("1 entries came out of order"));
+    assert_eq!((judged.count("/ledger/lost"), judged.count("/ledger/holes")), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_entry_under_the_same_number_is_found() {
+    let judged = judge("contradiction", Fault::Contradiction, "").await;
+    assert!(judged.faults().contains("entries differed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_never_answered_is_found() {
+    let judged = judge("silence", Fault::Silence, "").await;
+    assert!(judged.faults().contains("1 messages were never answered"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_reset_passes_over_is_counted_apart() {
+    let judged = judge("reset", Fault::Reset, "").await;
+    judged.passes();
+    assert_eq!((judged.count("/ledger/resets_lag"), judged.count("/ledger/skipped")), (1, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_sent_away_comes_back_and_misses_nothing() {
+    let judged = judge("drain", Fault::Goodbye, "").await;
+    judged.passes();
+    assert_eq!(judged.count("/closes/4001 this connection is being moved: come back"), 1);
+    assert_eq!(judged.count("/errors/unavailable"), 1);
+    assert_eq!(judged.count("/ledger/recovered"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_turned_away_for_good_stays_away() {
+    let judged = judge("banned", Fault::Banned, "").await;
+    assert!(judged.faults().contains("4 clients were never let in"));
+    assert_eq!(judged.count("/closes/4505 banned from the service"), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_threshold_that_is_missed_fails_the_run() {
+    let judged = judge("threshold", Fault::None, "--max-p99-ms 0.000001").await;
+    assert!(judged.faults().contains("99th percentile"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_listens_the_report_says_so() {
+    let judged = judge("nobody", Fault::Deaf, "--connect-timeout 300ms").await;
+    assert!(judged.faults().contains("4 clients were never let in"));
+    assert!(judged.text.contains("connection refused"), "{}", judged.text);
+}
