@@ -82,6 +82,11 @@ export async function say(page: Page, text: string): Promise<void> {
   await page.locator("textarea[name=message]").press("Enter");
 }
 
+/** Waits until a message with exactly this text is in the room's log. */
+export async function arrives(page: Page, text: string): Promise<void> {
+  await page.locator(".message[data-pos]").getByText(text, { exact: true }).waitFor({ state: "attached" });
+}
+
 /** The texts of the messages that are in the room's log, in order. */
 export function texts(page: Page): Promise<string[]> {
   return page.locator(".messages .message[data-pos] .text").allInnerTexts();

@@ -5,14 +5,13 @@ import {
   type Credentials,
   HubbubClient,
   HubbubError,
-  type KeptStorage,
   type Message,
   type MissedReason,
   type OpenSocket,
   type State,
   type Unsent,
-  withToken,
 } from "../sdk";
+import type { Login, Memory } from "./memory";
 import * as rooms from "./room";
 import { newRoom, type Room } from "./room";
 import { nameOf, textOf } from "./timeline";
@@ -37,14 +36,11 @@ export type Model = {
 
 export interface ChatParts {
   url: string;
-  /** Kept for good: the guest's session, the name, the list of rooms. */
-  lasting: KeptStorage;
-  /** Kept while the tab lives: what is unsent, and a token. */
-  tab: KeptStorage;
+  memory: Memory;
+  /** The room to open when somebody signs in, if a link names one. */
+  wanted: () => string | null;
   openSocket?: OpenSocket;
 }
-
-export type Login = { kind: "guest"; name: string } | { kind: "token"; token: string };
 
 const PAGE_ENTRIES = 50;
 const MEMBERS_PAGE = 200;
@@ -52,8 +48,6 @@ const MEMBERS_PAGE = 200;
 const MEMBERS_SHOWN_MAX = 400;
 const TYPING_EVERY_MS = 3_000;
 const READ_EVERY_MS = 1_000;
-const FIRST_ROOM = "general";
-const KEPT = { name: "hubbub.name", rooms: "hubbub.rooms", token: "hubbub.token", session: "hubbub.session" };
 
 /** The page's state and everything a user can do: news from the client in, a new model out. */
 export class Chat {
@@ -71,7 +65,7 @@ export class Chat {
     this.#parts = parts;
     this.#model = {
       state: null,
-      me: { user: "", name: parts.lasting.getItem(KEPT.name) ?? "" },
+      me: { user: "", name: parts.memory.name },
       rooms: new Map(),
       active: null,
       unsent: [],
@@ -92,42 +86,31 @@ export class Chat {
 
   /** Goes on as whoever was signed in before, if anybody was. */
   resume(): void {
-    const token = this.#parts.tab.getItem(KEPT.token);
-    const name = this.#parts.lasting.getItem(KEPT.name);
-    if (token !== null) this.signIn({ kind: "token", token });
-    else if (name !== null) this.signIn({ kind: "guest", name });
+    const { login } = this.#parts.memory;
+    if (login) this.signIn(login);
   }
 
   signIn(login: Login): void {
-    const { lasting, tab } = this.#parts;
-    let credentials: Credentials;
-    if (login.kind === "guest") {
-      lasting.setItem(KEPT.name, login.name);
-      credentials = asGuest(login.name, lasting, KEPT.session);
-    } else {
-      tab.setItem(KEPT.token, login.token);
-      const { token } = login;
-      // The page has only this one token; when it runs out, the user must bring another.
-      credentials = { ...withToken(() => token), next: (refused) => (refused ? null : { token }) };
-    }
+    const { memory } = this.#parts;
+    memory.rememberLogin(login);
     const client = new HubbubClient({
       url: this.#parts.url,
-      credentials,
-      storage: tab,
+      credentials: credentialsOf(login, memory),
+      storage: memory.tab,
       ...(this.#parts.openSocket ? { openSocket: this.#parts.openSocket } : {}),
     });
     this.#client = client;
     this.#listen(client);
     this.#set({ state: client.state, unsent: client.unsent, problem: null });
-    for (const room of this.#keptRooms()) this.#join(room);
+    for (const room of memory.rooms) this.#join(room);
+    const wanted = this.#parts.wanted();
+    if (wanted !== null) this.open(wanted);
     client.start();
   }
 
   /** Ends the login on this device; another name can then be given. */
   signOut(): void {
-    const { lasting, tab } = this.#parts;
-    for (const key of [KEPT.name, KEPT.session]) lasting.removeItem(key);
-    tab.removeItem(KEPT.token);
+    this.#parts.memory.forgetLogin();
     const client = this.#client;
     this.#client = null;
     for (const { append } of client?.unsent ?? []) client?.discard(append.key);
@@ -145,10 +128,6 @@ export class Chat {
   /** Connects at once instead of when the wait is over. */
   reconnect(): void {
     this.#client?.start();
-  }
-
-  disconnect(): void {
-    this.#client?.stop();
   }
 
   /** Shows a room, and enters it first where needed. */
@@ -174,24 +153,24 @@ export class Chat {
       active,
       failed: this.#model.failed.filter(({ append }) => append.room !== name),
     });
-    this.#keepRooms();
+    this.#parts.memory.rememberRooms(this.#model.rooms.keys());
   }
 
   send(room: string, text: string): void {
-    this.#append(this.#client?.send(room, { text }));
+    this.#quietly(this.#client?.send(room, { text }));
     this.#typed.delete(room);
   }
 
   edit(room: string, pos: string, text: string): void {
-    this.#append(this.#client?.edit(room, pos, { text }));
+    this.#quietly(this.#client?.edit(room, pos, { text }));
   }
 
   delete(room: string, pos: string): void {
-    this.#append(this.#client?.delete(room, pos));
+    this.#quietly(this.#client?.delete(room, pos));
   }
 
   react(room: string, pos: string, emoji: string, op: "add" | "remove"): void {
-    this.#append(this.#client?.react(room, pos, emoji, op));
+    this.#quietly(this.#client?.react(room, pos, emoji, op));
   }
 
   /** Sends a refused message again, under its own key: should it have arrived after all, it stays one. */
@@ -199,7 +178,7 @@ export class Chat {
     const failed = this.#model.failed.find(({ append }) => append.key === key);
     if (failed?.append.type !== "send") return;
     this.dismiss(key);
-    this.#append(this.#client?.send(failed.append.room, failed.append.data, { key }));
+    this.#quietly(this.#client?.send(failed.append.room, failed.append.data, { key }));
   }
 
   /** Lets a refused message go. */
@@ -284,7 +263,6 @@ export class Chat {
     });
     client.on("unsent", (unsent) => this.#set({ unsent }));
     client.on("refused", ({ append, error }) => this.#refused(append, error));
-    client.on("error", (error) => this.#set({ problem: problem(error) }));
   }
 
   /** Says a new message of somebody else's in the room that is open. */
@@ -353,7 +331,7 @@ export class Chat {
     if (phase === "in" || phase === "joining") return;
     const all = new Map(this.#model.rooms).set(name, newRoom(name));
     this.#set({ rooms: all, active: this.#model.active ?? name });
-    this.#keepRooms();
+    this.#parts.memory.rememberRooms(this.#model.rooms.keys());
     this.#quietly(this.#client?.join(name, { limit: PAGE_ENTRIES, presence: true, receipts: true }));
   }
 
@@ -366,13 +344,6 @@ export class Chat {
     const why = problem(error);
     if (append.type === "send") this.#set({ failed: [...this.#model.failed, { append, why }] });
     else this.#set({ problem: why });
-  }
-
-  /** What becomes of an append comes as an event; its promise says nothing more, unless it never got that far. */
-  #append(promise: Promise<unknown> | undefined): void {
-    promise?.catch((error: HubbubError) => {
-      if (error.code === "outbox_full") this.#set({ problem: problem(error) });
-    });
   }
 
   /** For what the page hears of in another way, or can do without. */
@@ -391,20 +362,6 @@ export class Chat {
     }, 1_000);
   }
 
-  #keptRooms(): string[] {
-    try {
-      const kept: unknown = JSON.parse(this.#parts.lasting.getItem(KEPT.rooms) ?? "null");
-      if (Array.isArray(kept)) return kept.filter((name) => typeof name === "string");
-    } catch {
-      // Written by something else: begin anew.
-    }
-    return [FIRST_ROOM];
-  }
-
-  #keepRooms(): void {
-    this.#parts.lasting.setItem(KEPT.rooms, JSON.stringify([...this.#model.rooms.keys()]));
-  }
-
   #update(name: string, how: (room: Room) => Room): void {
     const before = this.#model.rooms.get(name);
     if (!before) return;
@@ -416,4 +373,10 @@ export class Chat {
     this.#model = { ...this.#model, ...change };
     this.#changed(this.#model);
   }
+}
+
+function credentialsOf(login: Login, memory: Memory): Credentials {
+  if (login.kind === "guest") return asGuest(login.name, memory.lasting, memory.sessionKey);
+  // The page has only this one token; when it runs out, the user must bring another.
+  return { next: (refused) => (refused ? null : { token: login.token }) };
 }

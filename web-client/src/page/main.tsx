@@ -1,6 +1,7 @@
 import { render } from "preact";
 import { roomInAddress, showRoomInAddress } from "./address";
 import { Chat, type Model } from "./chat";
+import { Memory, usable } from "./memory";
 import { Page } from "./view/page";
 import "./style.css";
 
@@ -9,8 +10,11 @@ if (!root) throw new Error("index.html has no #page");
 
 const chat = new Chat({
   url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/ws`,
-  lasting: localStorage,
-  tab: sessionStorage,
+  memory: new Memory(
+    usable(() => localStorage),
+    usable(() => sessionStorage),
+  ),
+  wanted: roomInAddress,
 });
 
 const draw = (model: Model) => {
@@ -31,12 +35,10 @@ chat.watch(() => {
   });
 });
 
-const openFromAddress = () => {
+window.addEventListener("hashchange", () => {
   const room = roomInAddress();
   if (room !== null && chat.model.state !== null) chat.open(room);
-};
-window.addEventListener("hashchange", openFromAddress);
+});
 
 chat.resume();
-openFromAddress();
 draw(chat.model);

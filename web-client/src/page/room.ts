@@ -19,8 +19,8 @@ export type Room = {
   name: string;
   phase: { kind: "joining" } | { kind: "in" } | { kind: "out"; why: string };
   entries: readonly Entry[];
-  /** Counts the times that what was known of the log was thrown away; an answer from before is of no use after. */
-  generation: number;
+  /** New whenever what was known of the log is thrown away; an answer asked for before is of no use after. */
+  generation: symbol;
   older: "none" | "some" | "loading" | "trimmed";
   missed: MissedReason | null;
   members: ReadonlyMap<string, Author>;
@@ -41,7 +41,7 @@ export function newRoom(name: string): Room {
     name,
     phase: { kind: "joining" },
     entries: [],
-    generation: 0,
+    generation: Symbol(name),
     older: "none",
     missed: null,
     members: new Map(),
@@ -69,7 +69,7 @@ export function joined(room: Room, frame: Joined): Room {
   return {
     ...entered,
     entries: [],
-    generation: room.generation + 1,
+    generation: Symbol(room.name),
     older: frame.seq > frame.replayed ? "some" : "none",
     new_after_seq: frame.unread > 0 ? frame.read : null,
   };
@@ -81,7 +81,7 @@ export function missed(room: Room, reason: MissedReason): Room {
     ...room,
     missed: reason,
     entries: [],
-    generation: room.generation + 1,
+    generation: Symbol(room.name),
     older: "some",
     new_after_seq: null,
     readers: new Map(),
@@ -105,7 +105,7 @@ export function arrived(room: Room, entry: Entry, me: string): Room {
   };
 }
 
-export function historyLoaded(room: Room, reply: History, generation: number): Room {
+export function historyLoaded(room: Room, reply: History, generation: symbol): Room {
   if (generation !== room.generation) return room;
   const older = reply.more ? "some" : reply.trimmed ? "trimmed" : "none";
   return { ...room, entries: merged(room.entries, reply.entries), older };

@@ -24,13 +24,14 @@ import type {
 } from "../protocol/generated";
 import { ConnectionDriver } from "./connection/driver";
 import type { State } from "./connection/state";
-import type { Credentials, KeptStorage } from "./credentials";
+import type { Credentials } from "./credentials";
 import { HubbubError } from "./error";
 import { Emitter } from "./events";
 import { type Append, Outbox, type Outcome, type Unsent } from "./outbox/outbox";
 import { type Request, Requests } from "./requests/requests";
 import { Rooms } from "./rooms/rooms";
 import type { JoinOptions, MissedReason, Position } from "./rooms/subscription";
+import type { KeptStorage } from "./storage";
 import type { OpenSocket } from "./transport/transport";
 import { onWake } from "./transport/wake";
 import { openWebSocket } from "./transport/websocket";
@@ -121,7 +122,7 @@ export class HubbubClient {
       nextId,
       settled: (append, outcome) => this.#settled(append, outcome),
       changed: (unsent) => this.#events.emit("unsent", unsent),
-      storage: options.storage ?? null,
+      storage: options.storage,
     });
     this.#connection = new ConnectionDriver(
       {
@@ -273,9 +274,7 @@ export class HubbubClient {
     return new Promise((resolve, reject) => {
       this.#promises.set(append.key, { resolve, reject });
       const error = this.#outbox.add(append);
-      if (!error) return;
-      this.#promises.delete(append.key);
-      reject(error);
+      if (error) this.#settled(append, { kind: "refused", error });
     });
   }
 

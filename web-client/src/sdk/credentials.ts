@@ -1,5 +1,6 @@
 /** What a client says of itself in `hello`, and where that comes from. */
 import type { SessionInfo } from "../protocol/generated";
+import { type KeptStorage, keep, kept } from "./storage";
 
 /** The part of `hello` that logs in; an empty one leaves it to the session cookie. */
 export type Credential =
@@ -18,13 +19,6 @@ export interface Credentials {
   welcomed?(session: SessionInfo | null): void;
   /** The gateway will not have this credential any more (close codes 4503 and 4504). */
   refused?(): void;
-}
-
-/** Where things outlive a page: `localStorage` and `sessionStorage` fit. */
-export interface KeptStorage {
-  getItem(key: string): string | null;
-  setItem(key: string, value: string): void;
-  removeItem(key: string): void;
 }
 
 /** Logs in with a JSON Web Token, asked for anew at every `hello`. */
@@ -47,10 +41,10 @@ export function withCookie(): Credentials {
  * back as the same guest; once it is refused, a new guest of the same name is made.
  */
 export function asGuest(name: string, storage?: KeptStorage, storageKey = "hubbub.session"): Credentials {
-  let secret = storage?.getItem(storageKey) ?? null;
+  let secret = kept(storage, storageKey);
   const forget = () => {
     secret = null;
-    storage?.removeItem(storageKey);
+    keep(storage, storageKey, null);
   };
   return {
     next(refused) {
@@ -60,7 +54,7 @@ export function asGuest(name: string, storage?: KeptStorage, storageKey = "hubbu
     welcomed(session) {
       if (session?.secret === undefined) return;
       secret = session.secret;
-      storage?.setItem(storageKey, secret);
+      keep(storage, storageKey, secret);
     },
     refused: forget,
   };

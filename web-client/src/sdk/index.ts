@@ -7,7 +7,6 @@ export {
   asGuest,
   type Credential,
   type Credentials,
-  type KeptStorage,
   withCookie,
   withSession,
   withToken,
@@ -15,4 +14,5 @@ export {
 export { HubbubError, type LocalCode } from "./error";
 export type { Append, Unsent } from "./outbox/outbox";
 export type { JoinOptions, MissedReason, Position } from "./rooms/subscription";
+export type { KeptStorage } from "./storage";
 export type { OpenSocket, Socket, SocketReports } from "./transport/transport";

@@ -1,4 +1,4 @@
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Chat, Model } from "../chat";
 import type { Room } from "../room";
 import { shownMessages } from "../timeline";
@@ -17,6 +17,10 @@ type Props = {
 export function Composer({ chat, model, room, edit }: Props) {
   const [text, setText] = useState(drafts.get(room.name) ?? "");
   const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    // Where there is no keyboard, focus would only bring up the one on the screen.
+    if (matchMedia("(hover: hover)").matches) field.current?.focus();
+  }, []);
   const write = (next: string) => {
     setText(next);
     drafts.set(room.name, next);

@@ -133,11 +133,17 @@ function Toolbar(props: {
       </div>
     );
   }
+  const leave = ({ currentTarget, relatedTarget }: FocusEvent) => {
+    if (currentTarget instanceof Node && !currentTarget.contains(relatedTarget as Node | null))
+      setChoosing(false);
+  };
   return (
     <div
       class={`toolbar${isChoosing ? " open" : ""}`}
       role="toolbar"
       aria-label="What to do with this message"
+      onKeyDown={(event) => event.key === "Escape" && setChoosing(false)}
+      onFocusOut={leave}
     >
       {isChoosing &&
         EMOJI.map((emoji) => (

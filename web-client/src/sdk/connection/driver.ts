@@ -2,7 +2,8 @@ import { parse, write } from "../../protocol/codec";
 import { CloseCode, type ServerFrame, type Welcome } from "../../protocol/generated";
 import type { Credentials } from "../credentials";
 import type { OpenSocket, Socket } from "../transport/transport";
-import { type Cause, type Effect, type Event, type State, step, type Timer } from "./state";
+import type { Cause, Effect, Event, State, Timer } from "./state";
+import { step } from "./step";
 
 /** What comes up from the connection. */
 export interface ConnectionNews {

@@ -1,6 +1,6 @@
 import type { Delete, Edit, ErrorFrame, React, Send, Sent } from "../../protocol/generated";
-import type { KeptStorage } from "../credentials";
 import { HubbubError, mayRetry } from "../error";
+import { type KeptStorage, keep, kept } from "../storage";
 
 /** Something that appends to a room's log; its key makes it the same thing however often it is sent. */
 export type Append = (Send | Edit | Delete | React) & { key: string };
@@ -21,7 +21,7 @@ export interface OutboxParts {
   settled(append: Append, outcome: Outcome): void;
   changed(unsent: readonly Unsent[]): void;
   /** Keeps what is unsent over a reload of the page. */
-  storage: KeptStorage | null;
+  storage: KeptStorage | undefined;
 }
 
 /** More than this does not wait. */
@@ -179,12 +179,7 @@ export class Outbox {
 
   #change(unsent: Unsent[]): void {
     this.#unsent = unsent;
-    try {
-      if (unsent.length === 0) this.#parts.storage?.removeItem(STORAGE_KEY);
-      else this.#parts.storage?.setItem(STORAGE_KEY, JSON.stringify(unsent));
-    } catch {
-      // The storage is full or forbidden: the queue then lives as long as the page.
-    }
+    keep(this.#parts.storage, STORAGE_KEY, unsent.length === 0 ? null : JSON.stringify(unsent));
     this.#parts.changed(unsent);
   }
 }
@@ -201,9 +196,9 @@ function unknown(): HubbubError {
 }
 
 /** Reads back what an earlier page wrote; anything else is as good as nothing. */
-function load(storage: KeptStorage | null): Unsent[] {
+function load(storage: KeptStorage | undefined): Unsent[] {
   try {
-    const value: unknown = JSON.parse(storage?.getItem(STORAGE_KEY) ?? "[]");
+    const value: unknown = JSON.parse(kept(storage, STORAGE_KEY) ?? "[]");
     return Array.isArray(value) ? value.filter(isUnsent) : [];
   } catch {
     return [];

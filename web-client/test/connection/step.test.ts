@@ -1,15 +1,13 @@
 import { describe, expect, test } from "vitest";
 import type { ErrorFrame, ServerFrame, Welcome } from "../../src/protocol/generated";
+import type { Effect, Event, State } from "../../src/sdk/connection/state";
 import {
-  type Effect,
-  type Event,
   PROBE_WITHIN_MS,
   SILENCE_SLACK_MS,
   STABLE_AFTER_MS,
-  type State,
   step,
   WELCOME_WITHIN_MS,
-} from "../../src/sdk/connection/state";
+} from "../../src/sdk/connection/step";
 
 const HEARTBEAT_MS = 25_000;
 
