@@ -210,6 +210,41 @@ describe("rooms", () => {
     expect(heard).toEqual(["for the second"]);
   });
 
+  test("a listener may leave the room in the middle of an entry", async () => {
+    const { ada, heard } = await live();
+    await ada.join("general");
+    ada.on("message", ({ room }) => ada.leave(room));
+    gateway.says("bob", "general", "one");
+    gateway.says("bob", "general", "two");
+    await pass();
+    expect(heard).toEqual(["one"]);
+    expect(ada.rooms).toEqual([]);
+  });
+
+  test("nothing of the room counts between leaving it and entering it again", async () => {
+    const { ada } = await live();
+    await ada.join("general");
+    const told: string[] = [];
+    ada.on("signal", () => told.push("signal"));
+    ada.on("removed", () => told.push("removed"));
+    ada.leave("general");
+    const again = ada.join("general");
+    gateway.live[0]?.send({ type: "signal", room: "general", data: 1 });
+    gateway.live[0]?.send({ type: "removed", room: "general", reason: "kicked" });
+    await again;
+    expect(told).toEqual([]);
+    expect(ada.rooms).toEqual(["general"]);
+  });
+
+  test("the answer to a join that was taken back is not taken for that of the next", async () => {
+    const { ada } = await live();
+    const first = expect(ada.join("general")).rejects.toMatchObject({ code: "discarded" });
+    ada.leave("general");
+    const again = await ada.join("general");
+    await first;
+    expect(again.id).toBe(gateway.got("join")[1]?.id);
+  });
+
   test("removed ends the subscription and it is not joined again by itself", async () => {
     const { ada } = await live();
     await ada.join("general");
@@ -294,6 +329,16 @@ describe("requests", () => {
     await ada.moderate("general", "eve", "mute", { for_ms: 1_000 });
     await expect(ada.refresh("ada")).resolves.toMatchObject({ type: "refreshed" });
   });
+});
+
+test("what a listener does to the client happens after the news it was told", async () => {
+  const ada = client();
+  const states: string[] = [];
+  ada.on("state", ({ kind }) => states.push(kind));
+  ada.on("welcome", () => ada.stop());
+  ada.start();
+  await pass();
+  expect(states).toEqual(["connecting", "live", "stopped"]);
 });
 
 test("a listener that throws keeps nobody else from hearing", async () => {

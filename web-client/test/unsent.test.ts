@@ -206,6 +206,18 @@ describe("refused", () => {
     await sent;
   });
 
+  test("what was surely not stored may be sent again however late", async () => {
+    const ada = await live();
+    refuse(1, "rate_limited", 6 * 60_000);
+    const sent = ada.send("general", "one");
+    for (let third = 0; third < 18; third += 1) {
+      await pass(20_000);
+      gateway.live[0]?.send({ type: "ping" });
+    }
+    await pass();
+    await expect(sent).resolves.toMatchObject({ seq: 1 });
+  });
+
   test("a final error is the end of one message and not of the next", async () => {
     const ada = await live();
     refuse(1, "forbidden");
@@ -272,6 +284,52 @@ describe("echo:false", () => {
     await pass();
     expect(heard).toEqual([{ text: "his" }]);
     expect(ada.position("general")?.seq).toBe(2);
+  });
+
+  test("an answer that stands in no entry's place moves nothing and is no hole", async () => {
+    const ada = await live();
+    const missed: string[] = [];
+    ada.on("missed", ({ reason }) => missed.push(reason));
+    await ada.join("general");
+    gateway.intercept = ({ id = 0, type }, connection) => {
+      if (type !== "send") return false;
+      connection.send({ type: "sent", id, room: "general", seq: 9, pos: "p9", time: 0, duplicate: true });
+      return true;
+    };
+    await ada.send("general", "said before", { echo: false });
+    expect(missed).toEqual([]);
+    expect(ada.position("general")?.seq).toBe(0);
+  });
+
+  test("a sent from before the join does not jump over the replay", async () => {
+    for (const words of ["one", "two", "three"]) gateway.says("bob", "general", words);
+    const ada = await live();
+    const missed: string[] = [];
+    const heard: unknown[] = [];
+    ada.on("missed", ({ reason }) => missed.push(reason));
+    ada.on("message", ({ seq }) => heard.push(seq));
+    await ada.join("general");
+    gateway.crash();
+    await pass();
+    gateway.says("bob", "general", "four");
+    gateway.restart({ forgets: false });
+    const [four] = gateway.entries("general").slice(-1);
+    if (!four) throw new Error("nothing was said");
+    gateway.intercept = (frame, connection) => {
+      if (frame.type === "send") {
+        // The reply overtakes what the join promised.
+        connection.send({ type: "sent", id: frame.id ?? 0, room: "general", seq: 5, pos: "p5", time: 0 });
+      }
+      if (frame.type === "join") {
+        const more = { recovered: true, replayed: 2, read: 0, unread: 0 };
+        connection.send({ type: "joined", id: frame.id ?? 0, room: "general", seq: 5, pos: "p5", ...more });
+        setTimeout(() => [four, { ...four, seq: 5, pos: "p5" }].map((entry) => connection.send(entry)), 100);
+      }
+      return frame.type === "send" || frame.type === "join";
+    };
+    await Promise.all([ada.send("general", "five", { echo: false }), pass(1_000)]);
+    expect(missed).toEqual([]);
+    expect(heard).toEqual([4, 5]);
   });
 
   test("a duplicate moves nothing: its entry came with the replay", async () => {

@@ -68,7 +68,7 @@ export function shownMessages(
         });
         break;
       case "edit":
-        if (!entry.deleted) change(entry.target, () => ({ text: textOf(entry.data), edited: true }));
+        change(entry.target, () => ({ text: textOf(entry.data), edited: true }));
         break;
       case "delete":
         change(entry.target, () => ({ text: "", deleted: true, reactions: [] }));

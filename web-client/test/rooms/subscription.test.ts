@@ -7,7 +7,6 @@ import {
   out,
   reset,
   type Subscription,
-  sentInPlace,
   subscription,
   verdict,
 } from "../../src/sdk/rooms/subscription";
@@ -98,15 +97,9 @@ describe("the position", () => {
 
   test("moves with a sent that stands in its entry's place", () => {
     const [entered] = joined(asked(), joinedFrame({}));
-    const moved = sentInPlace(entered, sent(45));
+    const moved = handled(entered, sent(45));
     expect(moved.position).toEqual({ seq: 45, pos: "p45" });
     expect(verdict(moved, 46)).toBe("handle");
-  });
-
-  test("does not count a sent among the replayed entries", () => {
-    const [entered] = joined(asked({ seq: 43, pos: "p43" }), joinedFrame({ recovered: true, replayed: 1 }));
-    const after = sentInPlace(handled(entered, entry(44)), sent(45));
-    expect(handled(after, entry(46)).position).toEqual({ seq: 46, pos: "p46" });
   });
 });
 

@@ -14,6 +14,7 @@ import type {
 import { HubbubError, mayRetry } from "../error";
 import {
   handled,
+  isReplaying,
   type JoinOptions,
   joined,
   joining,
@@ -22,7 +23,6 @@ import {
   type Position,
   reset,
   type Subscription,
-  sentInPlace,
   subscription,
   verdict,
 } from "./subscription";
@@ -140,12 +140,13 @@ export class Rooms {
   /** A `sent` of `echo:false`. */
   sent(frame: Sent): void {
     const sub = this.#wanted.get(frame.room);
-    // The `sent` of something that was there already stands in no entry's place.
-    if (!sub || frame.duplicate) return;
+    // The `sent` of something that was there already, or of an entry that is still to come with the replay, stands in
+    // no entry's place.
+    if (!sub || frame.duplicate || isReplaying(sub)) return;
     const what = verdict(sub, frame.seq);
     if (what === "drop") return;
     if (what === "hole") this.#parts.missed(sub.room, "hole");
-    this.#wanted.set(frame.room, sentInPlace(sub, frame));
+    this.#wanted.set(frame.room, handled(sub, frame));
   }
 
   /** Takes the refusal of a `join`; false if it is nobody's. */

@@ -96,26 +96,24 @@ export function verdict(sub: Subscription, seq: number): "handle" | "drop" | "ho
   return seq < expected ? "drop" : "hole";
 }
 
-/** The entry was handled. */
-export function handled(sub: Subscription, entry: Entry): Subscription {
-  return moved(sub, entry, true);
+/** Whether the entries that `joined` promised are still coming. */
+export function isReplaying({ phase }: Subscription): boolean {
+  return phase.kind === "in" && phase.replay !== null;
 }
 
-/** A `sent` of `echo:false` stood in its entry's place. Where the entry itself came first, it moves nothing. */
-export function sentInPlace(sub: Subscription, frame: Sent): Subscription {
-  if (sub.phase.kind !== "in" || sub.phase.expected === null) return sub;
-  return moved(sub, frame, false);
-}
-
-function moved(sub: Subscription, { seq, pos }: Position, isEntry: boolean): Subscription {
+/**
+ * The entry was handled, or a `sent` of `echo:false` stood in its place. A replay is over before such a `sent` comes,
+ * since it ends at the head.
+ */
+export function handled(sub: Subscription, { seq, pos }: Entry | Sent): Subscription {
   if (sub.phase.kind !== "in") return sub;
   const { replay } = sub.phase;
-  if (replay && isEntry && replay.left === 1) {
+  if (replay?.left === 1) {
     const { head } = replay;
     return { ...sub, position: head, phase: { kind: "in", expected: head.seq + 1, replay: null } };
   }
-  const left = replay && { ...replay, left: replay.left - (isEntry ? 1 : 0) };
-  return { ...sub, position: { seq, pos }, phase: { kind: "in", expected: seq + 1, replay: left } };
+  const rest = replay && { ...replay, left: replay.left - 1 };
+  return { ...sub, position: { seq, pos }, phase: { kind: "in", expected: seq + 1, replay: rest } };
 }
 
 /** The subscription goes on from somewhere else. */
