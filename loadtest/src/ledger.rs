@@ -20,11 +20,15 @@ struct Known {
 }
 
 /// The ledger of one room.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ledger {
     entries: BTreeMap<u64, Known>,
     /// Under which seq each of our messages was appended.
     messages: HashMap<u64, u64>,
+    /// How many senders take turns.
+    senders: u64,
+    /// The newest seq of each sender, and its message.
+    newest: HashMap<u64, (u64, u64)>,
     hasher: RandomState,
     /// The log began anew or went another way, and the gateway said so. Its numbers then mean two things, and what was
     /// acknowledged before may be gone.
@@ -41,6 +45,8 @@ pub(crate) struct RoomResult {
     pub(crate) contradicted: u64,
     /// Messages that stand in the log more than once.
     pub(crate) appended_twice: u64,
+    /// Messages that stand in the log before an earlier one of the same sender.
+    pub(crate) overtaken: u64,
     /// What the subscriptions saw, together.
     #[serde(flatten)]
     pub(crate) seen: Seen,
@@ -57,6 +63,7 @@ impl RoomResult {
     pub(crate) fn breaches(&self) -> u64 {
         self.contradicted
             + self.appended_twice
+            + self.overtaken
             + self.seen.doubled
             + self.seen.disordered
             + self.seen.holes
@@ -68,6 +75,7 @@ impl RoomResult {
         self.lost += other.lost;
         self.contradicted += other.contradicted;
         self.appended_twice += other.appended_twice;
+        self.overtaken += other.overtaken;
         self.seen.add(&other.seen);
         self.acknowledged += other.acknowledged;
         self.subscriptions += other.subscriptions;
@@ -76,6 +84,19 @@ impl RoomResult {
 }
 
 impl Ledger {
+    /// An empty ledger. Message n is of sender n modulo `senders`.
+    pub(crate) fn new(senders: usize) -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            messages: HashMap::new(),
+            senders: senders.max(1) as u64,
+            newest: HashMap::new(),
+            hasher: RandomState::new(),
+            forked: false,
+            result: RoomResult::default(),
+        }
+    }
+
     /// Somebody was given an entry; `message` is the number of a message of ours.
     pub(crate) fn arrived(&mut self, seq: u64, pos: &str, message: Option<u64>) {
         self.enter(seq, pos, message);
@@ -95,6 +116,7 @@ impl Ledger {
         self.forked = true;
         self.entries.clear();
         self.messages.clear();
+        self.newest.clear();
     }
 
     /// The seq of the newest acknowledged message; 0 without one.
@@ -134,12 +156,26 @@ impl Ledger {
             return None;
         }
         if let Some(message) = message
-            && *self.messages.entry(message).or_insert(seq) != seq
+            && !self.forked
             && !self.entries.contains_key(&seq)
         {
-            self.result.appended_twice += u64::from(!self.forked);
+            self.check(seq, message);
         }
         Some(self.entries.entry(seq).or_insert(Known { pos, acknowledged: false }))
+    }
+
+    /// A message of ours is seen for the first time under this seq.
+    fn check(&mut self, seq: u64, message: u64) {
+        if *self.messages.entry(message).or_insert(seq) != seq {
+            self.result.appended_twice += 1;
+            return;
+        }
+        let newest = self.newest.entry(message % self.senders).or_insert((seq, message));
+        // Requests of one connection take effect in the order sent, and nobody sends on two.
+        if (seq > newest.0) != (message > newest.1) {
+            self.result.overtaken += 1;
+        }
+        *newest = (*newest).max((seq, message));
     }
 }
 
@@ -173,7 +209,7 @@ mod tests {
 
     /// A ledger in which messages 1 to `count` were acknowledged under those numbers.
     fn acknowledged(count: u64) -> Ledger {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::new(1);
         (1..=count).for_each(|seq| ledger.acknowledged(seq, &pos(seq), seq));
         ledger
     }
@@ -237,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_hole_over_an_entry_that_nobody_acknowledged_is_a_hole_but_no_loss() {
-        let (mut ledger, mut subscription) = (Ledger::default(), subscription());
+        let (mut ledger, mut subscription) = (Ledger::new(1), subscription());
         ledger.acknowledged(1, &pos(1), 1);
         ledger.acknowledged(3, &pos(3), 3);
         give(&mut ledger, &mut subscription, &[1, 3]);
@@ -267,6 +303,25 @@ mod tests {
         ledger.arrived(2, &pos(2), Some(1));
         ledger.arrived(2, &pos(2), Some(1));
         assert_eq!(ledger.result().appended_twice, 1, "however many saw it");
+    }
+
+    #[test]
+    fn a_message_that_overtook_an_earlier_one_of_its_sender_is_found() {
+        let mut ledger = Ledger::new(2);
+        // Messages 0, 2, 4 are of one sender, 1 and 3 of the other.
+        for (seq, message) in [(1, 1), (2, 0), (3, 4), (4, 3), (5, 2)] {
+            ledger.arrived(seq, &pos(seq), Some(message));
+        }
+        assert_eq!(ledger.result().overtaken, 1);
+    }
+
+    #[test]
+    fn who_hears_of_later_messages_first_takes_nothing_for_overtaken() {
+        let mut ledger = Ledger::new(1);
+        for seq in [1, 4, 3, 2, 5] {
+            ledger.acknowledged(seq, &pos(seq), seq);
+        }
+        assert_eq!(ledger.result().overtaken, 0);
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub(crate) struct Arguments {
     /// Fail if the 99th percentile of the delivery latency is above this
     #[arg(long, value_name = "MS")]
     max_p99_ms: Option<f64>,
-    /// How many deliveries may be lost before the test fails
+    /// How many deliveries may be lost, or seqs left out, before the test fails
     #[arg(long, value_name = "DELIVERIES", default_value_t = 0)]
     max_loss: u64,
     /// Also write the report to this file, as JSON
@@ -96,7 +96,7 @@ pub(crate) struct Arguments {
     pub(crate) json: Option<PathBuf>,
 }
 
-/// A checked plan: who connects where, who sends what when. The same plan with the same seed does the same again.
+/// A checked plan: who connects where, who sends what when. With the same seed, players decide the same again.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Plan {
     /// Tells this run's rooms, keys and messages from those of others.

@@ -79,12 +79,6 @@ pub(crate) struct Player {
     was_slow: bool,
 }
 
-/// A connection that was welcome.
-struct Admitted {
-    socket: Socket,
-    welcome: Box<Welcome>,
-}
-
 impl Player {
     pub(crate) fn new(number: usize, share: Share, shared: Arc<Shared>, phase: watch::Receiver<Phase>) -> Self {
         let memberships =
@@ -114,12 +108,12 @@ impl Player {
         let mut pause = due.saturating_duration_since(Instant::now());
         while self.rest(pause).await {
             let departure = match self.connect().await {
-                Ok(admitted) => {
+                Ok((socket, welcome)) => {
                     if !std::mem::replace(&mut self.came, true) {
                         self.shared.latencies.connected.record(self.number, due.elapsed());
                     }
                     attempts = 0;
-                    Stay::new(&mut self, admitted).run().await
+                    Stay::new(&mut self, &welcome).run(socket).await
                 }
                 Err(departure) => departure,
             };
@@ -128,7 +122,7 @@ impl Player {
                     stayed = self.memberships.iter().all(|each| each.subscription.is_owed_the_rest());
                     break;
                 }
-                Departure::Away(time) => {
+                Departure::Away { time, .. } => {
                     self.interrupt();
                     pause = time;
                 }
@@ -172,7 +166,7 @@ impl Player {
         &urls[self.number % urls.len()]
     }
 
-    async fn connect(&mut self) -> Result<Admitted, Departure> {
+    async fn connect(&mut self) -> Result<(Socket, Box<Welcome>), Departure> {
         let mut socket = match Socket::connect(self.url()).await {
             Ok(socket) => socket,
             Err(error) => {
@@ -188,7 +182,7 @@ impl Player {
                 if let Some(secret) = welcome.session.as_ref().and_then(|session| session.secret.clone()) {
                     self.session = Some(secret);
                 }
-                Ok(Admitted { socket, welcome })
+                Ok((socket, welcome))
             }
             Ok(Err(departure)) => Err(departure),
             Err(_) => {
@@ -251,7 +245,10 @@ impl Player {
         match advice::after(ending) {
             Advice::ComeBack => Departure::ComeBack { not_before },
             Advice::ComeBackAnew => {
-                self.session = None;
+                // A new guest is another user, who cannot take the old one's place.
+                if self.session.take().is_some() {
+                    self.connection = None;
+                }
                 Departure::ComeBack { not_before }
             }
             Advice::StayAway => Departure::StayAway,

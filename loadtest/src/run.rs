@@ -87,7 +87,9 @@ impl Shared {
 pub(crate) async fn run(plan: Plan) -> Report {
     let schedule = Schedule::new(plan.messages_per_second, plan.duration);
     let shared = Arc::new(Shared {
-        rooms: (0..plan.rooms).map(|number| Room { name: plan.room(number), ledger: Mutex::default() }).collect(),
+        rooms: (0..plan.rooms)
+            .map(|number| Room { name: plan.room(number), ledger: Mutex::new(Ledger::new(plan.senders())) })
+            .collect(),
         latencies: Latencies::new(),
         tallies: Tallies::default(),
         opened: Instant::now(),

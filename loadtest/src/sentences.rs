@@ -106,7 +106,7 @@ fn ledger(report: &Report, out: &mut impl Write) -> Result<()> {
     let style = if each.lost + each.breaches() == 0 { GOOD } else { BAD };
     writeln!(
         out,
-        "  {style}{} lost, {} holes, {} doubled, {} disordered, {} misplaced, {} contradicted, {} appended twice{style:#} \
+        "  {style}{} lost, {} holes, {} doubled, {} disordered, {} misplaced, {} contradicted, {} appended twice, {} overtaken{style:#} \
          over {} subscriptions.",
         each.lost,
         seen.holes,
@@ -115,6 +115,7 @@ fn ledger(report: &Report, out: &mut impl Write) -> Result<()> {
         seen.misplaced,
         each.contradicted,
         each.appended_twice,
+        each.overtaken,
         each.subscriptions
     )?;
     let resets = seen.resets_lag + seen.resets_trimmed + seen.resets_reset;
@@ -138,7 +139,7 @@ fn ledger(report: &Report, out: &mut impl Write) -> Result<()> {
         let result = &room.result;
         writeln!(
             out,
-            "  {BAD}{}{BAD:#}: {} lost, {} holes, {} doubled, {} disordered, {} misplaced, {} contradicted, {} appended twice.",
+            "  {BAD}{}{BAD:#}: {} lost, {} holes, {} doubled, {} disordered, {} misplaced, {} contradicted, {} appended twice, {} overtaken.",
             room.room,
             result.lost,
             result.seen.holes,
@@ -146,7 +147,8 @@ fn ledger(report: &Report, out: &mut impl Write) -> Result<()> {
             result.seen.disordered,
             result.seen.misplaced,
             result.contradicted,
-            result.appended_twice
+            result.appended_twice,
+            result.overtaken
         )?;
     }
     match unclean.len().saturating_sub(ROOMS_NAMED_MAX) {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Unanswered;
+
 /// A request, with what is needed when its answer comes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Request {
@@ -52,11 +54,14 @@ impl Asked {
         self.requests.is_empty()
     }
 
-    /// Messages that were not answered, by number, with their subscription.
-    pub(super) fn messages(&self) -> impl Iterator<Item = (u64, usize)> {
-        self.requests.values().filter_map(|request| match request {
-            Request::Send { subscription, message, .. } => Some((*message, *subscription)),
+    /// The messages that were not answered, in the order in which they were sent.
+    pub(super) fn into_messages(self) -> Vec<Unanswered> {
+        let messages = self.requests.into_values().filter_map(|request| match request {
+            Request::Send { subscription, message, .. } => Some(Unanswered { message, subscription }),
             Request::Join { .. } | Request::Leave { .. } => None,
-        })
+        });
+        let mut messages: Vec<Unanswered> = messages.collect();
+        messages.sort_unstable_by_key(|unanswered| unanswered.message);
+        messages
     }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use hubbub_shared::ClientFrame;
 use hubbub_shared::client_frame::{ClientPong, Join, Leave, Send};
 use hubbub_shared::error_code::Retry;
-use hubbub_shared::server_frame::{ErrorFrame, Reset, ResetReason, Sent, ServerFrame, UnrecoveredReason};
+use hubbub_shared::server_frame::{ErrorFrame, Reset, ResetReason, Sent, ServerFrame, UnrecoveredReason, Welcome};
 use rand::RngExt;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::asked::{Asked, Request};
-use super::{Admitted, Membership, Player, Unanswered, is_settled, sleep_through};
+use super::{Membership, Player, Unanswered, is_settled, sleep_through};
 use crate::arrival::{Arrival, Entry};
 use crate::payload::Payload;
 use crate::run::Phase;
@@ -28,7 +28,7 @@ pub(super) enum Departure {
     /// The run is over.
     Over,
     /// By its own choice, for a while.
-    Away(Duration),
+    Away { time: Duration, politely: bool },
     /// By the gateway or the network.
     ComeBack { not_before: Duration },
     /// For good.
@@ -38,7 +38,6 @@ pub(super) enum Departure {
 /// One connection.
 pub(super) struct Stay<'a> {
     player: &'a mut Player,
-    socket: Option<Socket>,
     asked: Asked,
     since: Instant,
     /// Rooms that will be joined again, and when.
@@ -56,13 +55,12 @@ pub(super) struct Stay<'a> {
 }
 
 impl<'a> Stay<'a> {
-    pub(super) fn new(player: &'a mut Player, admitted: Admitted) -> Self {
+    pub(super) fn new(player: &'a mut Player, welcome: &Welcome) -> Self {
         let now = Instant::now();
         // The gateway pings when it has sent nothing for one heartbeat.
-        let silence_max = Duration::from_millis(admitted.welcome.heartbeat_ms.saturating_mul(5) / 2);
+        let silence_max = Duration::from_millis(welcome.heartbeat_ms.saturating_mul(5) / 2);
         Self {
             player,
-            socket: Some(admitted.socket),
             asked: Asked::default(),
             since: now,
             rejoins: Vec::new(),
@@ -76,20 +74,13 @@ impl<'a> Stay<'a> {
     }
 
     /// Stays as long as it goes well.
-    pub(super) async fn run(mut self) -> Departure {
-        let Some(mut socket) = self.socket.take() else {
-            return Departure::ComeBack { not_before: Duration::ZERO };
-        };
+    pub(super) async fn run(mut self, mut socket: Socket) -> Departure {
         self.arrive(&mut socket);
         let departure = self.stay(&mut socket).await;
-        self.player
-            .unanswered
-            .extend(self.asked.messages().map(|(message, subscription)| Unanswered { message, subscription }));
+        self.player.unanswered.extend(std::mem::take(&mut self.asked).into_messages());
         match departure {
-            Departure::Over => socket.close().await,
-            // Half of those who go away say so.
-            Departure::Away(_) if self.player.random.random() => socket.close().await,
-            Departure::Away(_) | Departure::ComeBack { .. } | Departure::StayAway => drop(socket),
+            Departure::Over | Departure::Away { politely: true, .. } => socket.close().await,
+            Departure::Away { politely: false, .. } | Departure::ComeBack { .. } | Departure::StayAway => drop(socket),
         }
         departure
     }
@@ -215,7 +206,7 @@ impl<'a> Stay<'a> {
             }
         }
         if self.go_at.is_some_and(|at| at <= now) {
-            return Some(Departure::ComeBack { not_before: Duration::ZERO });
+            return Some(Departure::Away { time: Duration::ZERO, politely: true });
         }
         let due: Vec<usize> = self.rejoins.extract_if(.., |(at, _)| *at <= now).map(|(_, each)| each).collect();
         for subscription in due {
@@ -252,7 +243,8 @@ impl<'a> Stay<'a> {
     fn churn(&mut self, socket: &mut Socket) -> Option<Departure> {
         self.player.shared.tallies.churned.add(1);
         if self.player.random.random() {
-            return Some(Departure::Away(AWAY_MAX.mul_f64(self.player.random.random())));
+            let time = AWAY_MAX.mul_f64(self.player.random.random());
+            return Some(Departure::Away { time, politely: self.player.random.random() });
         }
         let subscription = self.player.random.random_range(0..self.player.memberships.len());
         if self.player.memberships[subscription].subscription.state() == State::Joined {
