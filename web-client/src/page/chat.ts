@@ -117,7 +117,7 @@ export class Chat {
     client?.stop();
     this.#set({
       state: null,
-      me: { user: "", name: "" },
+      me: { ...this.#model.me, user: "" },
       rooms: new Map(),
       active: null,
       unsent: [],

@@ -1,33 +1,41 @@
 /** What the page says about the connection and about faults: plainly, and with what to do next. */
 import { type Cause, CloseCode, type HubbubError, type MissedReason, type Removed, type State } from "../sdk";
 
-export function stopReason(cause: Cause): { what: string; todo: string } {
+/** Why the client is stopped, what to do about it, and whether that needs another login. */
+export type StopReason = { what: string; todo: string; needsLogin: boolean };
+
+export function stopReason(cause: Cause): StopReason {
   switch (cause.kind) {
     case "asked_to_stop":
-      return { what: "Disconnected.", todo: "Connect again when you like." };
+      return { what: "Disconnected.", todo: "Connect again when you like.", needsLogin: false };
     case "credential_missing":
-      return { what: "Your login has run out.", todo: "Sign in again." };
+      return { what: "Your login has run out.", todo: "Sign in again.", needsLogin: true };
     case "credential_failed":
-      return { what: `Signing in failed: ${cause.message}`, todo: "Try again." };
+      return { what: `Signing in failed: ${cause.message}`, todo: "Try again.", needsLogin: false };
     case "silent":
-      return { what: "The gateway does not answer.", todo: "Try again." };
+      return { what: "The gateway does not answer.", todo: "Try again.", needsLogin: false };
     case "closed":
       return closeReason(cause.code, cause.error?.message ?? cause.reason);
   }
 }
 
-function closeReason(code: number, said: string): { what: string; todo: string } {
+function closeReason(code: number, said: string): StopReason {
   switch (code) {
     case CloseCode.CredentialInvalid:
-      return { what: said || "This gateway does not let you in.", todo: "Sign in with a token." };
+      return {
+        what: `This gateway does not let you in${said ? `: ${said}` : "."}`,
+        todo: "Sign in in another way.",
+        needsLogin: true,
+      };
     case CloseCode.Revoked:
-      return { what: "You were signed out.", todo: "Sign in again." };
+      return { what: "You were signed out.", todo: "Sign in again.", needsLogin: true };
     case CloseCode.Banned:
-      return { what: "You are banned from this service.", todo: "Ask those who run it." };
+      return { what: "You are banned from this service.", todo: "Ask those who run it.", needsLogin: true };
     default:
       return {
         what: `The gateway ended the connection (${said || `code ${code}`}).`,
         todo: "Reload the page; if that does not help, tell those who run the gateway.",
+        needsLogin: false,
       };
   }
 }

@@ -11,9 +11,10 @@ export function Avatar({ author }: { author: Author | null }) {
   );
 }
 
-/** FNV-1a, so that ids which differ little get colours that differ much. */
+/** FNV-1a and one more stir, so that ids which differ little get colours that differ much. */
 function hue(user: string): string {
   let hash = 0x811c9dc5;
   for (const char of user) hash = Math.imul(hash ^ (char.codePointAt(0) ?? 0), 0x01000193);
-  return String((hash >>> 0) % 360);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x045d9f3b);
+  return String(((hash ^ (hash >>> 16)) >>> 0) % 360);
 }

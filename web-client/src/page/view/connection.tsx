@@ -39,18 +39,21 @@ function Words({ chat, state }: { chat: Chat; state: State }) {
     case "draining":
       return <p class="banner">The gateway is restarting; moving to another one…</p>;
     case "stopped": {
-      const { what, todo } = stopReason(state.cause);
+      const { what, todo, needsLogin } = stopReason(state.cause);
       return (
         <div class="banner problem">
           <p>
             {what} {todo}
           </p>
-          <button type="button" class="plain" onClick={() => chat.reconnect()}>
-            Connect
-          </button>
-          <button type="button" class="plain" onClick={() => chat.signOut()}>
-            Sign in
-          </button>
+          {needsLogin ? (
+            <button type="button" class="plain" onClick={() => chat.signOut()}>
+              Sign in
+            </button>
+          ) : (
+            <button type="button" class="plain" onClick={() => chat.reconnect()}>
+              Connect
+            </button>
+          )}
         </div>
       );
     }

@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import type { State } from "../../sdk";
 import type { Chat, Model } from "../chat";
 import { roomNameFault, stateWord } from "../words";
 import { Avatar } from "./avatar";
@@ -54,7 +55,7 @@ export function RoomList({ chat, model }: { chat: Chat; model: Model }) {
         <Avatar author={model.me} />
         <div class="who">
           <strong>{model.me.name ?? model.me.user}</strong>
-          <span class="state" data-state={model.state?.kind}>
+          <span class="state" data-state={model.state && isWell(model.state) ? "well" : model.state?.kind}>
             {model.state && stateWord(model.state)}
           </span>
         </div>
@@ -62,6 +63,10 @@ export function RoomList({ chat, model }: { chat: Chat; model: Model }) {
       </footer>
     </nav>
   );
+}
+
+function isWell(state: State): boolean {
+  return state.kind === "live" && !state.live.degraded;
 }
 
 function AddRoom({ open }: { open: (name: string) => void }) {
