@@ -20,7 +20,7 @@ pub use jwks::JwksUrlError;
 pub use keys::{JwksError, KeySourceError};
 pub use token::Algorithm;
 pub use token::key::KeyError;
-pub use token::mint::{MintError, mint};
+pub use token::mint::{MintError, NewToken, mint};
 
 use crate::clock::Clock;
 use crate::grants::Grants;

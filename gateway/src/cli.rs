@@ -44,7 +44,7 @@ pub struct Arguments {
 
 impl Arguments {
     /// What is asked for; without a subcommand, to serve.
-    pub fn command(self) -> Command {
+    pub fn into_command(self) -> Command {
         self.command.unwrap_or(Command::Serve(self.serve))
     }
 }
@@ -77,8 +77,8 @@ pub struct ServeArguments {
 /// Which configuration counts.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ConfigFile {
-    /// The configuration file; `hubbub config default` shows what can be in it
-    #[arg(long = "config", value_name = "FILE", env = "HUBBUB_CONFIG")]
+    /// The configuration file; `hubbub config default` shows what can be in it [env: HUBBUB_CONFIG]
+    #[arg(long = "config", value_name = "FILE")]
     path: Option<PathBuf>,
 }
 
@@ -98,11 +98,10 @@ impl ServeArguments {
 }
 
 impl ConfigFile {
-    /// The file and the environment.
+    /// The environment, and the file that is named here or there.
     fn sources(&self) -> Sources {
-        // An empty variable is how orchestrators say that there is none.
-        let file = self.path.clone().filter(|path| !path.as_os_str().is_empty());
-        Sources { file, ..Sources::environment() }
+        let environment = Sources::environment();
+        Sources { file: self.path.clone().or(environment.file), ..environment }
     }
 }
 
@@ -111,4 +110,43 @@ fn load(sources: &Sources) -> Result<Config, ExitCode> {
         report::tell(&report::faults(&faults));
         ExitCode::FAILURE
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Command, clap::Error> {
+        Arguments::try_parse_from(["hubbub"].iter().chain(arguments)).map(Arguments::into_command)
+    }
+
+    #[test]
+    fn the_commands_fit_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_serves_as_serve_does() {
+        for arguments in
+            [&["--listen", "[::]:9", "--config", "a.toml"][..], &["serve", "--listen=[::]:9", "--config=a.toml"]]
+        {
+            let Ok(Command::Serve(serve)) = parse(arguments) else { panic!("{arguments:?}") };
+            let sources = serve.sources();
+            assert_eq!(sources.file, Some("a.toml".into()));
+            assert_eq!(sources.flags, [("--listen", "server.listen", "[::]:9".to_owned())]);
+        }
+    }
+
+    #[test]
+    fn every_command_explains_itself() {
+        for arguments in
+            [&["--help"][..], &["config", "check", "--help"], &["token", "--help"], &["key", "hash", "--help"]]
+        {
+            assert_eq!(parse(arguments).unwrap_err().exit_code(), 0, "{arguments:?}");
+        }
+        assert_eq!(parse(&["--version"]).unwrap_err().to_string(), format!("hubbub {}\n", env!("CARGO_PKG_VERSION")));
+        assert_eq!(parse(&["confg"]).unwrap_err().exit_code(), 2);
+    }
 }

@@ -27,6 +27,8 @@ mod text;
 mod warnings;
 
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod tests;
 
 pub use auth::{ApiKeyConfig, ApiKeyHash, AuthConfig, DEVELOPMENT_SECRET, Guests};
@@ -41,8 +43,11 @@ pub use rooms::RoomKindConfig;
 pub use secret::Secret;
 pub use server::ServerConfig;
 pub use source::{Source, Sources};
+pub(crate) use text::room_pattern;
 
 use serde::Deserialize;
+
+use crate::kinds::Kinds;
 
 /// Everything that can be configured. `config/default.toml` is its manual and holds the same defaults.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -54,7 +59,8 @@ pub struct Config {
     pub connection: ConnectionConfig,
     /// Who may log in, and with what.
     pub auth: AuthConfig,
-    /// The kinds of rooms; the first whose pattern matches a room's name holds, and the last matches every name.
+    /// The kinds of rooms; the first whose pattern matches a room's name holds. `Config::kinds` knows what holds where
+    /// none does.
     pub rooms: Vec<RoomKindConfig>,
     /// How often somebody may do something.
     pub limits: LimitsConfig,
@@ -91,8 +97,8 @@ impl Config {
         }
     }
 
-    /// The kind of the room of this name.
-    pub fn room_kind(&self, room: &str) -> Option<&RoomKindConfig> {
-        self.rooms.iter().find(|kind| kind.pattern.matches(room))
+    /// The rules of every kind of rooms.
+    pub fn kinds(&self) -> Kinds {
+        rooms::kinds(&self.rooms)
     }
 }

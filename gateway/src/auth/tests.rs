@@ -19,6 +19,11 @@ fn authenticator(settings: AuthSettings) -> Authenticator {
     Authenticator::new(settings, Clock::tokio(NOW_MS)).unwrap()
 }
 
+/// A token that says who, what, and that it is good for a minute.
+fn bare<'a>(user: &'a UserId, grants: &'a Grants) -> NewToken<'a> {
+    NewToken { user, name: None, grants, issuer: None, audience: None, lifetime: Duration::from_mins(1) }
+}
+
 fn file(name: &str) -> PathBuf {
     PathBuf::from(TESTDATA).join(name)
 }
@@ -33,7 +38,7 @@ async fn a_minted_token_says_who_somebody_is_and_what_is_granted() {
     let join = Rights { join: true, ..Rights::NONE };
     let moderate = Rights { moderate: true, ..Rights::NONE };
     let wanted = Grants(vec![(Pattern::new("team-*"), join), (Pattern::new("team-*"), moderate)]);
-    let token = mint(SECRET, &ada(), Some("Ada"), &wanted, Duration::from_mins(1), NOW_MS + 999).unwrap();
+    let token = mint(SECRET, NewToken { name: Some("Ada"), ..bare(&ada(), &wanted) }, NOW_MS + 999).unwrap();
     let identity = Identity {
         user: ada(),
         name: Some(Arc::from("Ada")),
@@ -42,7 +47,7 @@ async fn a_minted_token_says_who_somebody_is_and_what_is_granted() {
         expires_at_ms: NOW_MS + 60_000,
     };
     assert_eq!(authenticator.verify(&token).await, Ok(identity));
-    let bare = mint(SECRET, &ada(), None, &Grants::default(), Duration::from_mins(1), NOW_MS).unwrap();
+    let bare = mint(SECRET, bare(&ada(), &Grants::default()), NOW_MS).unwrap();
     let identity = authenticator.verify(&bare).await.unwrap();
     assert_eq!((identity.name, identity.grants), (None, Grants::default()));
 }

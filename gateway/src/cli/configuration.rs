@@ -15,8 +15,8 @@ pub enum ConfigCommand {
     Default,
     /// Check a file together with the environment, and tell every fault at once
     Check {
-        /// The configuration file; without one, the environment alone is checked
-        #[arg(value_name = "FILE", env = "HUBBUB_CONFIG")]
+        /// The configuration file; without one, the environment alone is checked [env: HUBBUB_CONFIG]
+        #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
 }

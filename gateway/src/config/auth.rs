@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::auth::{Algorithm, api_keys};
+use crate::auth::{Algorithm, AuthSettings, api_keys};
 use crate::config::{Secret, text};
 
 /// The shared secret of a gateway that was told none. Everybody knows it, so it protects nothing.
@@ -75,6 +75,20 @@ impl AuthConfig {
     pub fn token_secret(&self) -> Option<&Secret> {
         let other_keys = !self.public_keys.is_empty() || self.jwks_url.is_some();
         self.secret.as_ref().filter(|secret| !(other_keys && secret.expose() == DEVELOPMENT_SECRET))
+    }
+
+    /// What tokens are checked by.
+    pub fn settings(&self) -> AuthSettings {
+        AuthSettings {
+            secret: self.token_secret().map(|secret| secret.expose().to_owned()),
+            public_keys: self.public_keys.clone(),
+            jwks_url: self.jwks_url.clone(),
+            jwks_refresh_s: self.jwks_refresh_s,
+            algorithms: self.algorithms.clone(),
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+            leeway_s: self.leeway_s,
+        }
     }
 
     /// Whether tokens signed with the secret that everybody knows are accepted.

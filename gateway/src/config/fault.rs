@@ -112,11 +112,10 @@ pub(super) fn explain(message: &str, setting: &Setting, default: Option<&Value>)
 
 fn kind(setting: &Setting) -> &'static str {
     match &setting.content {
-        Content::Plain(Value::String(_)) => "a text",
+        Content::Plain(Value::String(_) | Value::Datetime(_)) => "a text",
         Content::Plain(Value::Integer(_)) => "a whole number",
         Content::Plain(Value::Float(_)) => "a number with a fraction",
         Content::Plain(Value::Boolean(_)) => "true or false",
-        Content::Plain(Value::Datetime(_)) => "a date",
         Content::List(_) | Content::Plain(Value::Array(_)) => "a list",
         Content::Table(_) | Content::Plain(Value::Table(_)) => "a table",
     }

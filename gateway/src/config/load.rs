@@ -6,13 +6,12 @@ use std::sync::Arc;
 use toml::Value;
 use toml::de::{DeTable, DeValue};
 
+use crate::config::Config;
 use crate::config::check::{Problem, check};
 use crate::config::fault::{Fault, Faults, explain};
 use crate::config::known::{Known, defaults, spelled};
 use crate::config::setting::{Content, Setting};
 use crate::config::source::{PREFIX, Source, Sources};
-use crate::config::{Config, RoomKindConfig};
-use crate::grants::Pattern;
 
 /// The key of a fault that is none of a key.
 const SYNTAX: &str = "syntax";
@@ -27,7 +26,7 @@ impl Config {
             tree.overlay(upper);
         }
         faults.extend(known.check(&mut tree));
-        let mut config = read(&mut tree, &known, &mut faults);
+        let config = read(&mut tree, &known, &mut faults);
         for problem in check(&config) {
             faults.extend(locate(&mut tree, problem));
         }
@@ -36,10 +35,6 @@ impl Config {
             faults.iter().filter(|fault| fault.key == SYNTAX).map(|fault| fault.source.clone()).collect();
         faults.retain(|fault| fault.key == SYNTAX || !broken.contains(&fault.source));
         if faults.is_empty() {
-            let any = Pattern::new("*");
-            if config.rooms.last().is_none_or(|kind| kind.pattern != any) {
-                config.rooms.push(RoomKindConfig::default());
-            }
             return Ok(config);
         }
         faults.sort_by(|one, other| one.source.cmp(&other.source));

@@ -7,9 +7,11 @@ use hubbub_shared::UserId;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::auth::policy::Who;
+use crate::auth::policy::{RoomPolicy, Who};
+use crate::broker::Retention;
 use crate::config::text;
 use crate::grants::Pattern;
+use crate::kinds::{Kind, Kinds};
 
 /// One kind of rooms: what is kept of them, what is told about them, and who may do what.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -27,7 +29,7 @@ pub struct RoomKindConfig {
     /// Whether members see who is in the room.
     pub presence: bool,
     /// Above this number of members, presence is told as a count alone.
-    pub presence_count_only_above: usize,
+    pub presence_count_only_above: u64,
     /// Above this number of members, a read marker is told only to the reader's own connections.
     pub receipts_max_members: usize,
     /// Who may join, and read history, members and markers.
@@ -64,6 +66,27 @@ impl Default for RoomKindConfig {
 /// While faults are collected, a kind whose `match` is missing or broken stands in nobody's way.
 fn no_room() -> Pattern {
     Pattern::new("")
+}
+
+impl RoomKindConfig {
+    fn kind(&self) -> Kind {
+        let Self { join, send, moderate, .. } = self.clone();
+        let age_ms = self.keep_s.saturating_mul(1_000);
+        Kind {
+            policy: RoomPolicy { join, send, moderate },
+            retention: Retention { entries: self.keep_entries, bytes: self.keep_bytes, age_ms },
+            slow_mode_ms: self.slow_mode_ms,
+            presence: self.presence,
+            presence_count_only_above: self.presence_count_only_above,
+            receipts_max_members: self.receipts_max_members,
+        }
+    }
+}
+
+/// The kinds of rooms in the order of the file; the defaults where none matches.
+pub(super) fn kinds(kinds: &[RoomKindConfig]) -> Kinds {
+    let in_order = kinds.iter().map(|kind| (kind.pattern.clone(), kind.kind())).collect();
+    Kinds::new(in_order, RoomKindConfig::default().kind())
 }
 
 fn who<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Who, D::Error> {

@@ -21,7 +21,7 @@ pub(super) struct Setting {
 /// What a setting is.
 #[derive(Debug, Clone)]
 pub(super) enum Content {
-    /// A text, a number, a truth value or a date.
+    /// A text, a number or a truth value.
     Plain(Value),
     /// A list.
     List(Vec<Setting>),
@@ -56,7 +56,8 @@ impl Setting {
             }
             DeValue::String(text) => Content::Plain(Value::from(text.as_ref())),
             DeValue::Boolean(truth) => Content::Plain(Value::from(*truth)),
-            DeValue::Datetime(time) => Content::Plain(Value::from(*time)),
+            // No option is a date, and one of a broken line cannot be shown.
+            DeValue::Datetime(date) => Content::Plain(Value::from(date.to_string())),
             // A number that is too large for its type stays a text, which no option that wants a number accepts.
             DeValue::Integer(number) => Content::Plain(
                 i64::from_str_radix(number.as_str(), number.radix())

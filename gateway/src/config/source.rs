@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 /// What every variable of the gateway begins with.
 pub(super) const PREFIX: &str = "HUBBUB_";
+/// The variable that names the configuration file.
+const FILE: &str = "HUBBUB_CONFIG";
 
 /// Where a setting comes from; a later one wins.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,9 +52,11 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The environment of this process, and neither file nor flags.
+    /// The environment of this process, and the file that it names.
     pub fn environment() -> Self {
         let ours = |(name, _): &(OsString, OsString)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
-        Self { environment: std::env::vars_os().filter(ours).collect(), ..Self::default() }
+        // An empty variable is how orchestrators say that there is none.
+        let file = std::env::var_os(FILE).filter(|path| !path.is_empty()).map(PathBuf::from);
+        Self { file, environment: std::env::vars_os().filter(ours).collect(), flags: Vec::new() }
     }
 }

@@ -59,13 +59,15 @@ impl<'de> Deserialize<'de> for Network {
 
 /// A pattern that some room's name could match.
 pub(super) fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pattern, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    room_pattern(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// A pattern that some room's name could match, or a sentence that says why none could.
+pub(crate) fn room_pattern(text: &str) -> Result<Pattern, String> {
     // A star stands for characters that a name may hold, so with such a character in its place the rest is a name.
     match RoomName::new(&text.replace('*', "-")) {
         Ok(_) => Ok(Pattern::new(text)),
-        Err(NameError::Empty) => {
-            Err(D::Error::custom("a pattern needs at least one character; `*` matches every room"))
-        }
-        Err(error @ (NameError::TooLong { .. } | NameError::Character(_))) => Err(D::Error::custom(error)),
+        Err(NameError::Empty) => Err("a pattern needs at least one character; `*` matches every room".to_owned()),
+        Err(error @ (NameError::TooLong { .. } | NameError::Character(_))) => Err(error.to_string()),
     }
 }
