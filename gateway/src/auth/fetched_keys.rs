@@ -150,7 +150,7 @@ impl Latest {
 
     /// How long no key is fetched on demand.
     fn pause_left(&self) -> Option<Duration> {
-        self.demanded.and_then(|demanded| PAUSE.checked_sub(demanded.elapsed())).filter(|left| !left.is_zero())
+        self.demanded.and_then(|demanded| PAUSE.checked_sub(demanded.elapsed()))
     }
 
     fn unavailable(&self) -> AuthError {

@@ -48,7 +48,7 @@ pub enum JwksUrlError {
 /// Why a fetch brought no keys. The fault of the address's owner or of the network; retry.
 #[derive(Debug, Error)]
 pub(super) enum FetchError {
-    #[error("the address did not answer as it should within {} s", FETCH_TIMEOUT.as_secs())]
+    #[error("the address cannot be reached, or did not answer within {} s", FETCH_TIMEOUT.as_secs())]
     Http(#[from] reqwest::Error),
     #[error("the address answered {0}; it must answer 200 itself, redirections are not followed")]
     Status(StatusCode),

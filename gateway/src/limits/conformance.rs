@@ -185,6 +185,8 @@ pub(crate) async fn a_subject_that_is_charged_twice_at_once_is_counted_twice<F: 
     assert!(!allowed(&limits, &[send(SLOW, 3), send(SLOW, 3)]).await);
     assert!(allowed(&limits, &[send(SLOW, 2), send(SLOW, 2)]).await);
     assert_eq!(allowed_in_a_row(&limits, &send(SLOW, 1)).await, 1);
+    let (_, time) = wait(&limits, &[send(SLOW, 1), send(SLOW, 1)]).await.expect("the burst is used up");
+    assert!(time > Duration::from_secs(3) && time <= Duration::from_secs(4), "{time:?} for two at 2 s each");
 }
 
 pub(crate) async fn other_subjects_have_a_quota_of_their_own<F: Fixture>() {

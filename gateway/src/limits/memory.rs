@@ -49,18 +49,21 @@ impl State {
         let mut staged: Vec<(&Subject, u64)> = Vec::with_capacity(charges.len());
         let mut longest: Option<(u64, Scope)> = None;
         for Charge { subject, quota, cost } in charges {
-            let already_staged = staged.iter().rfind(|(other, _)| *other == subject).map(|&(_, paid_ns)| paid_ns);
-            let paid_ns = already_staged.or_else(|| self.paid_ns.get(subject).copied()).unwrap_or(0);
-            let arrival = Arrival::of(*cost, *quota, paid_ns, now_ns);
-            staged.push((subject, arrival.paid_ns));
-            if arrival.wait_ns > longest.map_or(0, |(wait_ns, _)| wait_ns) {
-                longest = Some((arrival.wait_ns, subject.scope));
+            let pace = Pace::of(*quota);
+            let already_staged = staged.iter().rfind(|(other, _)| *other == subject).map(|&(_, owed_ns)| owed_ns);
+            let owed_ns = already_staged.unwrap_or_else(|| pace.owed_ns(self.paid_ns.get(subject), now_ns));
+            let owing_ns = owed_ns.saturating_add(pace.interval_ns.saturating_mul(u64::from(*cost)));
+            staged.push((subject, owing_ns));
+            let wait_ns = owing_ns.saturating_sub(pace.burst_ns);
+            if wait_ns > longest.map_or(0, |(wait_ns, _)| wait_ns) {
+                longest = Some((wait_ns, subject.scope));
             }
         }
         if let Some((wait_ns, scope)) = longest {
             return Verdict::Limited { scope, retry_after_ms: wait_ns.div_ceil(NS_PER_MS) };
         }
-        for (subject, paid_ns) in staged {
+        for (subject, owing_ns) in staged {
+            let paid_ns = now_ns.saturating_add(owing_ns);
             match self.paid_ns.get_mut(subject) {
                 Some(known_ns) => *known_ns = paid_ns,
                 None => self.insert(subject, paid_ns, now_ns),
@@ -79,23 +82,25 @@ impl State {
     }
 }
 
-/// What a charge would do, in nanoseconds.
-struct Arrival {
-    /// When all is paid for, this charge included.
-    paid_ns: u64,
-    /// How long to wait until it is allowed; 0 where it is allowed now.
-    wait_ns: u64,
+/// A quota in nanoseconds.
+struct Pace {
+    /// What one costs.
+    interval_ns: u64,
+    /// What may be owed at most.
+    burst_ns: u64,
 }
 
-impl Arrival {
-    fn of(cost: u32, quota: Quota, paid_ns: u64, now_ns: u64) -> Self {
+impl Pace {
+    fn of(quota: Quota) -> Self {
         // Rounded up, so that what is allowed never exceeds the quota.
         let interval_ns = (1e9 / quota.per_s).ceil() as u64;
-        let burst_ns = interval_ns.saturating_mul(u64::from(quota.burst));
-        // Nobody owes more than a burst, unless the clock was set back or the quota was lowered.
-        let owed_ns = paid_ns.saturating_sub(now_ns).min(burst_ns);
-        let owing_ns = owed_ns.saturating_add(interval_ns.saturating_mul(u64::from(cost)));
-        Self { paid_ns: now_ns.saturating_add(owing_ns), wait_ns: owing_ns.saturating_sub(burst_ns) }
+        Self { interval_ns, burst_ns: interval_ns.saturating_mul(u64::from(quota.burst)) }
+    }
+
+    /// What a subject owes now: never more than a burst, unless the clock was set back or the quota was lowered, for
+    /// which nobody is to wait.
+    fn owed_ns(&self, paid_ns: Option<&u64>, now_ns: u64) -> u64 {
+        paid_ns.map_or(0, |paid_ns| paid_ns.saturating_sub(now_ns)).min(self.burst_ns)
     }
 }
 
@@ -140,19 +145,25 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_makes_nobody_wait_longer_than_for_a_burst() {
-        let quota = Quota { per_s: 1.0, burst: 10 };
-        let hour_ns = 3_600_000_000_000;
-        let ahead = Arrival::of(1, quota, 0, 2 * hour_ns);
-        assert_eq!(ahead.wait_ns, 0);
-        assert_eq!(Arrival::of(1, quota, ahead.paid_ns, hour_ns).wait_ns, 1_000_000_000);
+    fn an_interval_is_rounded_up_so_that_no_quota_is_exceeded() {
+        let pace = Pace::of(Quota { per_s: 3.0, burst: 2 });
+        assert_eq!((pace.interval_ns, pace.burst_ns), (333_333_334, 666_666_668));
     }
 
     #[test]
-    fn quotas_beyond_all_measure_do_not_overflow() {
-        for (per_s, burst, cost) in [(1e-300, u32::MAX, u32::MAX), (f64::MAX, 1, u32::MAX), (f64::INFINITY, 1, 1)] {
-            let arrival = Arrival::of(cost, Quota { per_s, burst }, u64::MAX, u64::MAX / 2);
-            assert!(arrival.paid_ns >= u64::MAX / 2);
+    fn a_clock_that_was_set_back_makes_nobody_wait_longer_than_for_a_burst() {
+        let pace = Pace::of(Quota { per_s: 1.0, burst: 10 });
+        let hour_ns = 3_600_000_000_000;
+        assert_eq!(pace.owed_ns(Some(&(2 * hour_ns)), hour_ns), pace.burst_ns);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn quotas_beyond_all_measure_do_no_harm() {
+        let limits = MemoryLimits::new(Clock::tokio(1_790_000_000_000));
+        for (name, per_s, burst) in [("slow", 1e-300, u32::MAX), ("fast", f64::MAX, 1), ("free", f64::INFINITY, 1)] {
+            let charge = [charge(name, per_s, burst, 1)];
+            assert_eq!(limits.charge(&charge).await.unwrap(), Verdict::Allowed, "{name}");
+            limits.charge(&charge).await.unwrap();
         }
     }
 
@@ -166,6 +177,13 @@ mod tests {
             tokio::time::advance(Duration::from_millis(1)).await;
         }
         assert!(limits.state.lock().paid_ns.len() <= SWEEP_SUBJECTS_MIN);
+        // At one moment nobody pays, however many come.
+        for number in 0..4 * SWEEP_SUBJECTS_MIN {
+            let once = [charge(&format!("r{number}"), 1_000.0, 1, 1)];
+            assert_eq!(limits.charge(&once).await.unwrap(), Verdict::Allowed);
+        }
+        let first = [charge("r0", 1_000.0, 1, 1)];
+        assert!(matches!(limits.charge(&first).await.unwrap(), Verdict::Limited { .. }));
         assert!(matches!(limits.charge(&debtor).await.unwrap(), Verdict::Limited { .. }));
     }
 }
