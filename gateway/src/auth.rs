@@ -50,7 +50,7 @@ pub struct Identity {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AuthError {
     /// It is no token, or not one that can be understood. The fault of whoever made it; the same token never works.
-    #[error("the token cannot be read: {0}")]
+    #[error("the token cannot be read, have another one made: {0}")]
     Malformed(String),
     /// None of the keys known here made its signature. The fault of whoever made it, or of the configuration; the same
     /// token never works.

@@ -39,7 +39,7 @@ impl<'a> Unverified<'a> {
         }
         let header = decode_header(text).map_err(|error| match error.kind() {
             ErrorKind::InvalidToken => AuthError::Malformed("it is not three parts with dots between them".to_owned()),
-            _ => AuthError::Malformed(format!("its header says: {error}")),
+            _ => AuthError::Malformed(format!("its header is wrong: {error}")),
         })?;
         if header.crit.is_some() {
             return Err(AuthError::Malformed("its header holds `crit`, which this gateway does not know".to_owned()));
@@ -76,7 +76,7 @@ impl<'a> Unverified<'a> {
             Ok(token) => Ok(Some(token.claims)),
             Err(error) => match error.kind() {
                 // The signature is checked before the claims are read.
-                ErrorKind::Json(error) => Err(AuthError::Malformed(format!("its claims say: {error}"))),
+                ErrorKind::Json(error) => Err(AuthError::Malformed(format!("its claims are wrong: {error}"))),
                 ErrorKind::Base64(error) => Err(AuthError::Malformed(format!("it is no base64url: {error}"))),
                 _ => Ok(None),
             },
