@@ -60,12 +60,12 @@ impl Lanes {
     }
 
     /// Requests that are under way or wait.
-    pub fn len(&self) -> usize {
+    pub fn unanswered(&self) -> usize {
         self.waiting.len() + self.busy.len()
     }
 
     /// The next request that may begin, and its lane, which is busy until [`Lanes::done`].
-    pub fn next(&mut self) -> Option<(Waiting, Lane)> {
+    pub fn begin(&mut self) -> Option<(Waiting, Lane)> {
         let mut ahead: Vec<Lane> = Vec::new();
         for index in 0..self.waiting.len() {
             let lane = Lane::of(&self.waiting[index].request);

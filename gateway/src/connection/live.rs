@@ -134,7 +134,7 @@ impl Live {
         let mut clock = std::pin::pin!(clock);
         loop {
             self.start_requests();
-            let roomy = self.lanes.len() < pipeline;
+            let roomy = self.lanes.unanswered() < pipeline;
             tokio::select! {
                 biased;
                 ending = handle.ended() => return Some(ending),
@@ -212,7 +212,7 @@ impl Live {
     }
 
     fn start_requests(&mut self) {
-        while let Some((Waiting { request: Request { id, command }, reserved }, lane)) = self.lanes.next() {
+        while let Some((Waiting { request: Request { id, command }, reserved }, lane)) = self.lanes.begin() {
             let conn = self.conn.clone();
             self.requests.push(Box::pin(async move {
                 let result = AssertUnwindSafe(conn.execute(id, command)).catch_unwind().await;
