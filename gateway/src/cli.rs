@@ -2,7 +2,7 @@
 
 mod configuration;
 mod key;
-mod report;
+pub mod report;
 mod token;
 
 use std::path::PathBuf;

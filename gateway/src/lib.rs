@@ -5,8 +5,11 @@
 pub mod cli;
 pub mod config;
 
-pub mod http;
+pub mod app;
 pub mod lifecycle;
+
+pub mod http;
+pub mod transport;
 
 pub mod dialect;
 

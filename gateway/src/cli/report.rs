@@ -32,17 +32,22 @@ pub(super) fn faults(Faults(faults): &Faults) -> String {
 }
 
 /// A plain sentence that all is well, and what might not be meant.
-pub(super) fn holds(sentence: &str, warnings: &[String]) -> String {
+pub fn holds(sentence: &str, warnings: &[String]) -> String {
     let warnings = warnings.iter().map(|warning| format!("{DOUBTFUL}Warning:{DOUBTFUL:#} {warning}.\n"));
     format!("{GOOD}{sentence}{GOOD:#}\n{}", warnings.collect::<String>())
 }
 
+/// A sentence about what went wrong.
+pub fn failure(sentence: &str) -> String {
+    format!("{BAD}Error:{BAD:#} {sentence}\n")
+}
+
 /// Writes to standard error. Where that is closed there is nobody to tell.
-pub(super) fn tell(text: &str) {
+pub fn tell(text: &str) {
     let _ = anstream::stderr().write_all(text.as_bytes());
 }
 
 /// Writes to standard output. A reader that has seen enough, such as `head`, is no fault.
-pub(super) fn print(text: &str) {
+pub fn print(text: &str) {
     let _ = anstream::stdout().write_all(text.as_bytes());
 }

@@ -73,3 +73,20 @@ impl ConnectionMetrics {
         self.closes.get_or_create(&CloseLabel { code }).inc();
     }
 }
+
+/// What a replica counts.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    /// The hub's.
+    pub hub: HubMetrics,
+    /// The connections'.
+    pub connection: ConnectionMetrics,
+}
+
+impl Metrics {
+    /// Registers everything.
+    pub fn register(&self, registry: &mut Registry) {
+        self.hub.register(registry);
+        self.connection.register(registry);
+    }
+}

@@ -1,0 +1,262 @@
+//! The composition root: the only place that picks backends, and the order in which a replica begins and ends.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use prometheus_client::registry::Registry as MetricsRegistry;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::{Authenticator, KeySourceError};
+use crate::broker::memory::{MemoryBroker, MemoryBus, MemoryStore};
+use crate::broker::{Broker, news};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::connection::registry::{Capacity, Registry};
+use crate::connection::{Context, orders};
+use crate::control::Control;
+use crate::hub::{Hub, HubParts};
+use crate::lifecycle::{self, Phase, Readiness};
+use crate::limits::Limits;
+use crate::limits::memory::MemoryLimits;
+use crate::presence::Presence;
+use crate::presence::memory::{MemoryPresence, MemoryPresenceStore};
+use crate::rooms::Rooms;
+use crate::sessions::memory::MemorySessions;
+use crate::sessions::{Lifetime, Sessions};
+use crate::telemetry::metrics::Metrics;
+use crate::transport::{self, Transport};
+use crate::{dialect, ids};
+
+mod settings;
+
+/// Envelopes that may wait for one worker of the hub.
+const NEWS_QUEUE: usize = 8_192;
+/// How long a replica's presence lease stands without renewal.
+const PRESENCE_LEASE: Duration = Duration::from_secs(10);
+/// How long connections that were told to go may take to go.
+const LAST_CONNECTIONS: Duration = Duration::from_secs(5);
+
+/// Why a replica did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; choose another address with --listen or `server.listen`")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The keys that check tokens cannot be used.
+    #[error("the keys in [auth] cannot be used: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Keys(Vec<KeySourceError>),
+}
+
+/// A replica that serves.
+#[derive(Debug)]
+pub struct App {
+    address: SocketAddr,
+    operator_address: Option<SocketAddr>,
+    drain: Duration,
+    registry: Arc<Registry>,
+    readiness: Arc<Readiness>,
+    hub: Arc<Hub>,
+    /// Listeners and what runs beside the hub.
+    tasks: TaskTracker,
+    connections: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// The capabilities, whichever backend they stand on.
+struct Backends {
+    broker: Arc<dyn Broker>,
+    presence: Arc<dyn Presence>,
+    sessions: Arc<dyn Sessions>,
+    limits: Arc<dyn Limits>,
+}
+
+impl App {
+    /// Builds everything from the bottom up, binds the ports and begins to serve.
+    pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let listener = listen(config.server.listen).await?;
+        let operator_listener = match config.server.metrics_listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let address = local_address(&listener, config.server.listen);
+        let operator_address = operator_listener
+            .as_ref()
+            .zip(config.server.metrics_listen)
+            .map(|(listener, wanted)| local_address(listener, wanted));
+
+        let clock = Clock::System;
+        let stop = CancellationToken::new();
+        let (tasks, connections) = (TaskTracker::new(), TaskTracker::new());
+        let metrics = Metrics::default();
+        let authenticator = Authenticator::new(config.auth.settings(), clock.clone()).map_err(StartError::Keys)?;
+        let authenticator = Arc::new(authenticator);
+        tasks.spawn({
+            let (authenticator, stop) = (authenticator.clone(), stop.clone());
+            async move { authenticator.keep_keys_fresh(stop).await }
+        });
+
+        let workers = settings::workers(config.hub.workers);
+        let (news, queues) = news::channel(workers, NEWS_QUEUE);
+        let backends = embedded(config, &clock, &news, &tasks, &stop);
+        let kinds = Arc::new(config.kinds());
+        let hub = HubParts {
+            broker: backends.broker.clone(),
+            presence: backends.presence.clone(),
+            kinds: kinds.clone(),
+            settings: settings::hub(&config.hub),
+            metrics: metrics.hub.clone(),
+        };
+        let hub = Hub::start(hub, news, queues);
+        let registry = Arc::new(Registry::new(Capacity {
+            connections: config.server.connections_max,
+            per_user: config.connection.per_user_max,
+            per_address: config.connection.per_address_max,
+        }));
+        let rooms = Arc::new(Rooms {
+            broker: backends.broker.clone(),
+            presence: backends.presence,
+            limits: backends.limits,
+            quotas: settings::quotas(&config.limits),
+            kinds,
+            wire: config.connection.limits(),
+            control: Control::new(backends.broker),
+            clock: clock.clone(),
+        });
+        let context = Arc::new(Context {
+            replica: Arc::from(config.server.replica.clone().unwrap_or_else(ids::replica)),
+            settings: settings::connection(config),
+            hub: hub.clone(),
+            rooms,
+            sessions: backends.sessions,
+            authenticator,
+            registry: registry.clone(),
+            clock,
+            metrics: metrics.connection.clone(),
+        });
+        tasks.spawn(orders::follow(context.clone(), stop.clone()));
+
+        let readiness = Arc::new(Readiness::default());
+        let transport = Arc::new(Transport {
+            context: context.clone(),
+            dialects: dialect::all(),
+            trusted_proxies: config.server.trusted_proxies.clone(),
+            origins: config.server.origins.clone(),
+            cookie: config.auth.cookie.clone(),
+            tasks: connections.clone(),
+        });
+        let mut exported = MetricsRegistry::with_prefix("hubbub");
+        metrics.register(&mut exported);
+        let app = Self {
+            address,
+            operator_address,
+            drain: Duration::from_millis(config.server.drain_ms),
+            registry,
+            readiness,
+            hub,
+            tasks,
+            connections,
+            stop,
+        };
+        app.serve(listener, transport::router(transport));
+        if let Some(listener) = operator_listener {
+            drop(listener);
+        }
+        app.readiness.enter(Phase::Ready);
+        Ok(app)
+    }
+
+    fn serve(&self, listener: TcpListener, router: Router) {
+        use axum::serve::ListenerExt;
+        let listener = listener.tap_io(|socket| {
+            // Small frames must not wait for each other; a socket that cannot be told is slower, nothing else.
+            if let Err(error) = socket.set_nodelay(true) {
+                tracing::debug!(%error, "a socket could not be told to send small frames at once");
+            }
+        });
+        let stop = self.stop.clone();
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        self.tasks.spawn(async move {
+            let serving = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "a listener ended");
+            }
+        });
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where health and metrics are served besides, if anywhere.
+    pub fn operator_address(&self) -> Option<SocketAddr> {
+        self.operator_address
+    }
+
+    /// Sends every connection away within the drain window, then stops everything and waits for it.
+    pub async fn stop(self) {
+        self.readiness.enter(Phase::Draining);
+        lifecycle::drain(&self.registry, self.drain).await;
+        self.connections.close();
+        if tokio::time::timeout(LAST_CONNECTIONS, self.connections.wait()).await.is_err() {
+            tracing::warn!(left = self.connections.len(), "some connections did not end in time");
+        }
+        self.stop.cancel();
+        self.hub.stop().await;
+        self.tasks.close();
+        if tokio::time::timeout(LAST_CONNECTIONS, self.tasks.wait()).await.is_err() {
+            tracing::warn!(left = self.tasks.len(), "some requests did not end in time");
+        }
+    }
+}
+
+/// Everything in the memory of this process.
+fn embedded(
+    config: &Config,
+    clock: &Clock,
+    news: &news::NewsSender,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Backends {
+    let dedupe_window = Duration::from_secs(config.broker.dedupe_s);
+    let store = MemoryStore::new(clock.clone(), dedupe_window, config.broker.memory_total_bytes as u64);
+    let bus = MemoryBus::new();
+    let broker = Arc::new(MemoryBroker::attach(store, bus.clone(), news.clone()));
+    let presence = MemoryPresence::attach(MemoryPresenceStore::new(), bus, clock.clone(), PRESENCE_LEASE);
+    let lifetime = Lifetime {
+        sliding_ms: config.auth.session_sliding_s.saturating_mul(1_000),
+        absolute_ms: config.auth.session_absolute_s.saturating_mul(1_000),
+    };
+    tasks.spawn({
+        let (broker, stop) = (broker.clone(), stop.clone());
+        async move {
+            while tokio::time::timeout(Duration::from_secs(1), stop.cancelled()).await.is_err() {
+                broker.sweep();
+            }
+        }
+    });
+    Backends {
+        broker,
+        presence: Arc::new(presence),
+        sessions: Arc::new(MemorySessions::new(clock.clone(), lifetime)),
+        limits: Arc::new(MemoryLimits::new(clock.clone())),
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}
+
+fn local_address(listener: &TcpListener, wanted: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(wanted)
+}
