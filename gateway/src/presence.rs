@@ -20,6 +20,8 @@ use thiserror::Error;
 
 use crate::broker::Author;
 
+#[cfg(test)]
+pub(crate) mod conformance;
 pub mod memory;
 
 /// A user in a room.

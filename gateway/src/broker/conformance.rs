@@ -51,7 +51,7 @@ pub(crate) trait Fixture {
 /// that of tests which need threads.
 macro_rules! broker_conformance {
     (fixture: $fixture:path, ordinary: $ordinary:meta, parallel: $parallel:meta $(,)?) => {
-        $crate::broker::conformance::promises! { $fixture, $ordinary,
+        $crate::broker::conformance::promises! { broker, $fixture, $ordinary,
             numbers {
                 numbers_begin_at_one_and_rise_by_one_in_each_room;
                 every_entry_carries_the_tag_of_its_predecessor;
@@ -148,7 +148,7 @@ macro_rules! broker_conformance {
                 two_ends_of_the_store_see_the_same_log;
             }
         }
-        $crate::broker::conformance::promises! { $fixture, $parallel,
+        $crate::broker::conformance::promises! { broker, $fixture, $parallel,
             concurrency {
                 concurrent_publishers_share_one_order_that_every_replica_hears;
                 concurrent_retries_of_one_key_append_once;
@@ -158,13 +158,14 @@ macro_rules! broker_conformance {
     };
 }
 
+/// Makes a test of each promise of a capability's suite.
 macro_rules! promises {
-    ($fixture:path, $test:meta, $($group:ident { $($promise:ident;)+ })+) => {$(
+    ($capability:ident, $fixture:path, $test:meta, $($group:ident { $($promise:ident;)+ })+) => {$(
         mod $group {
             $(
                 #[$test]
                 async fn $promise() {
-                    $crate::broker::conformance::$group::$promise($fixture()).await;
+                    $crate::$capability::conformance::$group::$promise($fixture()).await;
                 }
             )+
         }

@@ -17,6 +17,9 @@ use crate::broker::memory::MemoryBus;
 use crate::broker::{Author, Envelope, Payload, PresenceChange};
 use crate::clock::Clock;
 
+#[cfg(test)]
+mod tests;
+
 /// One replica's right to declare, from its attachment or its last loss on. A number is never used again, so that one
 /// which is not leased any more needs no tombstone.
 type Incarnation = u64;
