@@ -243,7 +243,7 @@ pub enum Refusal {
 pub enum Range {
     /// The oldest entries after this position.
     After(Position),
-    /// The newest entries before this position.
+    /// The newest entries before this position; none where retention has passed it.
     Before(Position),
     /// The newest entries.
     Newest,

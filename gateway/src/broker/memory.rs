@@ -26,7 +26,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use bus::Attachment;
+use bus::Attachment;
 pub use bus::{Interference, MemoryBus, ReplicaNumber};
 use room::Room;
 pub use store::MemoryStore;

@@ -33,7 +33,7 @@ struct Subscriber {
 
 /// A replica's place on the bus; it is taken away from all rooms when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Attachment {
+pub(super) struct Attachment {
     bus: Arc<MemoryBus>,
     replica: ReplicaNumber,
     news: NewsSender,

@@ -333,3 +333,46 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::conformance::{KEEP_ALL, author, text};
+    use crate::random;
+
+    fn append(log: &mut Log, retention: Retention, now_ms: u64, body: Body) -> Position {
+        let draft = Draft { from: Some(author("ada")), key: None, body, tag: random::tag() };
+        log.append(draft, retention, now_ms).pos.clone()
+    }
+
+    fn append_with_all_that_hangs_on_it(log: &mut Log) {
+        let target = append(log, KEEP_ALL, 0, Body::Message { data: text("hi") });
+        let emoji = Arc::from("👍");
+        append(log, KEEP_ALL, 0, Body::Edit { target: target.clone(), data: text("ho") });
+        append(log, KEEP_ALL, 0, Body::Reaction { target, emoji, op: ReactionOp::Add });
+    }
+
+    #[test]
+    fn what_hangs_on_a_message_is_forgotten_with_it() {
+        let mut log = Log::new(random::tag(), KEEP_ALL);
+        append_with_all_that_hangs_on_it(&mut log);
+        assert_eq!(log.about.len(), 1);
+        let three = Retention { entries: 3, ..KEEP_ALL };
+        append(&mut log, three, RETENTION_FLOOR_MS, Body::Message { data: text("hi") });
+        assert_eq!((log.first_seq(), log.about.len()), (2, 0));
+        // What still hangs on it is not remembered again by a log that was rewound.
+        log.rewind(3);
+        assert_eq!((log.seq, log.about.len()), (3, 0));
+    }
+
+    #[test]
+    fn a_rewound_log_knows_what_hangs_on_the_messages_that_are_left() {
+        let mut log = Log::new(random::tag(), KEEP_ALL);
+        append_with_all_that_hangs_on_it(&mut log);
+        append_with_all_that_hangs_on_it(&mut log);
+        log.rewind(4);
+        assert_eq!(log.about.keys().collect::<Vec<_>>(), [&1]);
+        assert_eq!((log.about[&1].edits.as_slice(), log.about[&1].reactions.len()), ([2].as_slice(), 1));
+        assert_eq!(log.bytes, log.entries.iter().map(|entry| entry.cost_bytes() as u64).sum::<u64>());
+    }
+}

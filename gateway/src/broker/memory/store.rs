@@ -118,7 +118,7 @@ impl MemoryStore {
             };
             self.settle(name, &mut room, 0);
             self.retire_if_blank(name, &known, room);
-            if place_was_made || missing_bytes > self.bytes_max {
+            if place_was_made {
                 return Err(BrokerError::Full);
             }
             self.make_place(missing_bytes, bus);
@@ -245,7 +245,12 @@ fn level(log_bytes: &mut [u64], excess: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
     use super::*;
+    use crate::broker::StandingChange;
+    use crate::broker::conformance::{a_room, user};
 
     #[test]
     fn the_largest_logs_shrink_to_one_size_and_the_others_not_at_all() {
@@ -255,5 +260,39 @@ mod tests {
         assert_eq!(level(&mut [10, 50, 90], 150), 0);
         assert_eq!(level(&mut [10, 50, 90], 1_000), 0);
         assert_eq!(level(&mut [], 1), 0);
+    }
+
+    #[test]
+    fn a_room_that_is_let_go_while_somebody_waits_for_it_loses_no_change() {
+        let (store, bus) = (MemoryStore::new(Clock::System, Duration::ZERO, 1_000_000), MemoryBus::new());
+        let (room, eve) = (a_room(), user("eve"));
+        let (inside, is_inside) = mpsc::channel();
+        let (leave, may_leave) = mpsc::channel();
+        thread::scope(|scope| {
+            let (store, bus, room, eve) = (&store, &bus, &room, &eve);
+            scope.spawn(move || {
+                let nothing = |_: &mut Room, (): &(), _| {
+                    inside.send(()).unwrap();
+                    may_leave.recv().unwrap();
+                    Need::Nothing(())
+                };
+                store.change(room, bus, (), nothing, |_, (), _| ()).unwrap();
+            });
+            is_inside.recv().unwrap();
+            let known = store.known_or_new(room);
+            let others = Arc::strong_count(&known);
+            scope.spawn(move || {
+                let ban = |room: &mut Room, (), _| room.set_standing(eve, StandingChange::Ban { until_ms: u64::MAX });
+                store.change(room, bus, (), |_, (), _| Need::Bytes(1_000), ban).unwrap();
+            });
+            // The second one has the same room in its hands when the first one lets go of it.
+            while Arc::strong_count(&known) == others {
+                thread::yield_now();
+            }
+            leave.send(()).unwrap();
+        });
+        let standing = store.with(&room, |room, now_ms| room.standing(&eve, now_ms));
+        assert!(standing.is_some_and(|standing| standing.banned));
+        assert_eq!(store.rooms(), 1);
     }
 }

@@ -70,6 +70,7 @@ async fn nobody_anywhere_takes_no_memory() {
     drop(two);
     pass_alive(&process, &[&one], process.lease_ms()).await;
     assert_eq!(one.presence.sweep().await.unwrap(), 1);
+    assert!(process.store.0.lock().leases.values().all(|leased| leased.declarations.is_empty()));
     one.presence.resign().await.unwrap();
     let state = process.store.0.lock();
     assert!(state.rooms.is_empty());
