@@ -168,6 +168,7 @@ impl Encoder for OrderEncoder {
                 }
             },
             Event::Sent(_)
+            | Event::Unproven { .. }
             | Event::Reset { .. }
             | Event::Signal { .. }
             | Event::Presence(_)

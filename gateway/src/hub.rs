@@ -14,6 +14,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use hubbub_shared::RoomName;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -39,6 +40,9 @@ use attendance::Attendance;
 use ring::RingBounds;
 use room::{Phase, Room};
 
+/// How long one waits for another who asks the store for the same.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The limits and rhythms of a hub.
 #[derive(Debug, Clone)]
 pub struct HubSettings {
@@ -56,7 +60,7 @@ pub struct HubSettings {
     pub presence_interval: Duration,
     /// How many reads of the log may be under way at once.
     pub log_reads_max: usize,
-    /// How often quiet rooms compare their position with the log's head.
+    /// How often rooms compare their position with the log's head.
     pub head_check: Duration,
 }
 
@@ -134,10 +138,11 @@ impl Hub {
     pub async fn open(self: &Arc<Self>, name: &RoomName) -> Result<Arc<Room>, BrokerError> {
         loop {
             let room = self.rooms.entry(name.clone()).or_insert_with(|| self.new_room(name)).clone();
-            if matches!(room.state.lock().phase, Phase::Live | Phase::Behind { .. }) {
+            if room.is_open() {
                 return Ok(room);
             }
-            let _gate = room.gate.lock().await;
+            // Whoever is before this one at the gate may wait for a store that gives no answer.
+            let _gate = timeout(PATIENCE, room.gate.lock()).await.map_err(|_| BrokerError::Unavailable)?;
             let phase = room.state.lock().phase;
             match phase {
                 Phase::Live | Phase::Behind { .. } => {}
@@ -191,8 +196,10 @@ impl Hub {
             if !room.close_if_idle(self.settings.linger) {
                 continue;
             }
-            self.rooms.remove_if(&room.name, |_, other| Arc::ptr_eq(other, &room));
+            // The closed room stays in the map until the bus has let go of it: whoever wants to open it again waits at
+            // the gate, so that the next subscribing cannot be undone by this unsubscribing.
             self.broker.unsubscribe(&room.name).await;
+            self.rooms.remove_if(&room.name, |_, other| Arc::ptr_eq(other, &room));
         }
     }
 }
@@ -205,7 +212,7 @@ async fn tidy(hub: Arc<Hub>) {
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
         for room in &hub.rooms {
-            room.pages.expire(Duration::from_secs(2));
+            room.pages.expire();
         }
         hub.close_idle().await;
     }

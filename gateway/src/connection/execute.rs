@@ -133,21 +133,18 @@ impl Conn {
         let outbox = &self.handle.outbox;
         let room = posting.room.clone();
         let origin = self.origin();
-        let placed = match outbox.subscription_to(&room) {
-            Some((subscription, _)) if !echo => {
-                outbox.expect_echo(subscription, origin.request, id);
-                Some(subscription)
-            }
-            Some(_) | None => None,
-        };
+        let placed = outbox.subscription_to(&room).filter(|_| !echo);
+        if let Some((subscription, _)) = placed {
+            outbox.expect_echo(subscription, origin.request, id);
+        }
         match self.context.rooms.post(caller, posting, Some(origin)).await {
             Ok(Posted { pos, time_ms, duplicate }) => {
                 let sent = Sent { id, pos, time_ms, duplicate };
                 match placed {
-                    Some(subscription) if !duplicate => {
-                        outbox.echo_appended(&room, subscription, origin.request, sent);
+                    Some((subscription, room)) if !duplicate => {
+                        self.context.hub.echo_appended(outbox, subscription, &room, origin.request, sent);
                     }
-                    Some(subscription) => {
+                    Some((subscription, _)) => {
                         outbox.forget_echo(subscription, origin.request);
                         outbox.reply(self.handle.dialect.reply(id, &Reply::Sent(&room, &sent)));
                     }
@@ -157,7 +154,7 @@ impl Conn {
             }
             Err(fault) => match placed {
                 // The entry came by the bus before the store's answer was given up: it was answered in its place.
-                Some(subscription) if !outbox.forget_echo(subscription, origin.request) => Ok(()),
+                Some((subscription, _)) if !outbox.forget_echo(subscription, origin.request) => Ok(()),
                 Some(_) | None => Err(fault),
             },
         }

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use hubbub_shared::UserId;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -17,6 +19,8 @@ use crate::presence::{Lease, PresenceError};
 const RENEW: Duration = Duration::from_secs(3);
 /// How often replicas whose lease ran out are looked for.
 const SWEEP: Duration = Duration::from_secs(2);
+/// How many declarations may be under way at once.
+const DECLARATIONS_MAX: usize = 256;
 /// How long to wait before a declaration that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -83,23 +87,46 @@ impl Hub {
         Ok(count)
     }
 
-    /// Declares now, and again later if the store gives no answer.
+    /// Declares now, and again later if the store gives no answer or if whoever waits for it gives up.
     pub(super) async fn declare_surely(&self, room: &Arc<Room>, user: &UserId) {
-        if let Err(PresenceError::Unavailable) = self.declare(room, user).await {
-            self.attendance.schedule(Instant::now() + RETRY, room.clone(), user.clone());
+        let mut owed = Owed { attendance: &self.attendance, room, user, paid: false };
+        owed.paid = match self.declare(room, user).await {
+            Ok(_) => true,
+            Err(PresenceError::Unavailable) => false,
+        };
+    }
+}
+
+/// A declaration that the presence store is owed until it has answered; it is made later if this is dropped before.
+struct Owed<'a> {
+    attendance: &'a Attendance,
+    room: &'a Arc<Room>,
+    user: &'a UserId,
+    paid: bool,
+}
+
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        if !self.paid {
+            self.attendance.schedule(Instant::now() + RETRY, self.room.clone(), self.user.clone());
         }
     }
 }
 
 /// Makes the declarations that are due, until the hub stops.
 pub async fn declare_when_due(hub: Arc<Hub>) {
+    let mut under_way = FuturesUnordered::new();
     loop {
-        while let Some((room, user)) = hub.attendance.take_due(Instant::now()) {
-            hub.declare_surely(&room, &user).await;
+        while under_way.len() < DECLARATIONS_MAX
+            && let Some((room, user)) = hub.attendance.take_due(Instant::now())
+        {
+            let hub = hub.clone();
+            under_way.push(async move { hub.declare_surely(&room, &user).await });
         }
-        let next = hub.attendance.next_due();
+        let next = hub.attendance.next_due().filter(|_| under_way.len() < DECLARATIONS_MAX);
         tokio::select! {
             () = hub.stop.cancelled() => return,
+            Some(()) = under_way.next() => {}
             () = hub.attendance.added.notified() => {}
             () = async { if let Some(next) = next { tokio::time::sleep_until(next).await } }, if next.is_some() => {}
         }
@@ -117,7 +144,7 @@ pub async fn keep_lease(hub: Arc<Hub>) {
                 Ok(Lease::Held) => {}
                 Ok(Lease::Lost) => {
                     tracing::warn!("the presence lease was lost, declaring every member again");
-                    declare_all(&hub).await;
+                    declare_all(&hub);
                 }
                 Err(error) => tracing::warn!(%error, "the presence lease was not renewed"),
             },
@@ -133,12 +160,13 @@ pub async fn keep_lease(hub: Arc<Hub>) {
     }
 }
 
-async fn declare_all(hub: &Arc<Hub>) {
-    let rooms: Vec<Arc<Room>> = hub.rooms.iter().map(|room| room.value().clone()).collect();
-    for room in rooms {
+/// Every member is to be declared again; not here, where the next renewal must not wait for it.
+fn declare_all(hub: &Hub) {
+    let now = Instant::now();
+    for room in &hub.rooms {
         let users = room.state.lock().roster.users();
         for user in users {
-            hub.declare_surely(&room, &user).await;
+            hub.attendance.schedule(now, room.clone(), user);
         }
     }
 }

@@ -28,6 +28,7 @@ pub struct MovedMarker {
 pub struct Bulletin {
     changes: IndexMap<UserId, Change, ahash::RandomState>,
     count: Option<u64>,
+    missed: bool,
     last_count: u64,
     markers: IndexMap<UserId, MovedMarker, ahash::RandomState>,
     scheduled: bool,
@@ -41,6 +42,13 @@ impl Bulletin {
         self.changes.insert(user, if change.present { Change::Joined(change.member) } else { Change::Left });
         self.count = Some(change.count);
         self.last_count = change.count;
+        self.schedule()
+    }
+
+    /// Notes that the bus may have lost changes. Answers whether a frame is to be scheduled.
+    pub fn note_missed(&mut self) -> bool {
+        self.missed = true;
+        self.count.get_or_insert(self.last_count);
         self.schedule()
     }
 
@@ -67,8 +75,9 @@ impl Bulletin {
     /// Takes everything that waits.
     pub fn take(&mut self) -> (Option<PresenceUpdate>, IndexMap<UserId, MovedMarker, ahash::RandomState>) {
         self.scheduled = false;
+        let resync = std::mem::take(&mut self.missed);
         let update = self.count.take().map(|count| {
-            let mut update = PresenceUpdate { count, ..PresenceUpdate::default() };
+            let mut update = PresenceUpdate { count, resync, ..PresenceUpdate::default() };
             for (user, change) in self.changes.drain(..) {
                 match change {
                     Change::Joined(author) => update.joined.push(author),

@@ -15,6 +15,11 @@ pub enum Event {
     Entry(Arc<Entry>),
     /// An own entry, told as the answer to the request that made it.
     Sent(Sent),
+    /// An own publish was appended, but the log may have lost it since: its outcome is unknown.
+    Unproven {
+        /// The request's id.
+        id: Option<u32>,
+    },
     /// The subscription goes on from somewhere else.
     Reset {
         /// Where.
@@ -103,6 +108,15 @@ impl Shared {
         Self { room, event, encoded: Default::default() }
     }
 
+    /// The same presence update with the word that some before it were lost; anything else as it is.
+    pub fn after_a_loss(&self) -> Self {
+        let event = match self.event.clone() {
+            Event::Presence(update) => Event::Presence(PresenceUpdate { resync: true, ..update }),
+            other => other,
+        };
+        Self::new(self.room.clone(), event)
+    }
+
     /// The frame in a language.
     pub fn frame(&self, encoder: &dyn Encoder) -> Bytes {
         self.encoded[encoder.language().0].get_or_init(|| encoder.event(&self.room, &self.event)).clone()
@@ -113,6 +127,7 @@ impl Shared {
         match &self.event {
             Event::Entry(entry) => Some(entry),
             Event::Sent(_)
+            | Event::Unproven { .. }
             | Event::Reset { .. }
             | Event::Signal { .. }
             | Event::Presence(_)

@@ -1,24 +1,23 @@
 //! How a subscription begins: where it starts, whom it makes a member, and the `joined` before anything else.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use hubbub_shared::server_frame::UnrecoveredReason;
 use hubbub_shared::{Position, RoomName};
 use thiserror::Error;
+use tokio::time::timeout;
 
-use super::Hub;
 use super::outbox::Outbox;
-use super::room::{Phase, Room, Seat};
+use super::replay::{Ahead, Loss};
+use super::room::{Phase, Room, Seat, State};
 use super::subscription::Wants;
+use super::{Hub, PATIENCE};
 use crate::broker::{BrokerError, PageLimit, Range, Reading};
 use crate::presence::PresenceError;
 
 /// A page that is read to find where a replay starts.
 const PAGE: PageLimit = PageLimit { entries: 500, bytes: 512 * 1024 };
-/// How long a client that is ahead of this replica waits for the replica to reach it.
-const REACH: Duration = Duration::from_secs(2);
 
 /// What a client asked for.
 #[derive(Debug, Clone)]
@@ -71,14 +70,15 @@ pub enum JoinError {
 enum Start {
     /// After a position that was proven to be in the log.
     After(Position),
-    /// With the last entries; the position before each that was read from the log, oldest first.
-    Last { before: Vec<(u64, Position)>, unrecovered: Option<UnrecoveredReason> },
+    /// With the last entries; the number of each that was read from the log and the position before it, oldest first,
+    /// or `None` where the ring was enough.
+    Last { before: Option<Vec<(u64, Position)>>, unrecovered: Option<UnrecoveredReason> },
 }
 
 /// Whether a subscription was made.
 enum Attached {
     Yes,
-    /// The room was closed or its log replaced meanwhile.
+    /// The room was closed, its log replaced, or what was read of it outrun meanwhile.
     Again,
     Closing,
 }
@@ -131,7 +131,7 @@ impl Hub {
                     entrance.seated = true;
                     return Ok(());
                 }
-                Attached::Again => {}
+                Attached::Again => self.refresh(&room).await?,
                 Attached::Closing => return Err(JoinError::Closing),
             }
         }
@@ -156,14 +156,13 @@ impl Hub {
             }
         }
         self.metrics.replays_from_log.inc();
-        let one = PageLimit { entries: 1, bytes: 1 };
-        let unrecovered = match self.read(room, Range::After(since.clone()), one).await? {
-            Reading::Page(page) if !page.gap => {
+        let unrecovered = match self.ahead(room, since).await? {
+            Ahead::Entries(_) => {
                 self.reach(room, since).await?;
                 return Ok(Start::After(since.clone()));
             }
-            Reading::Page(_) => UnrecoveredReason::Trimmed,
-            Reading::OtherLog(_) => UnrecoveredReason::Reset,
+            Ahead::Lost(Loss::Trimmed) => UnrecoveredReason::Trimmed,
+            Ahead::Lost(Loss::OtherLog) => UnrecoveredReason::Reset,
         };
         self.find_last(room, join.limit, Some(unrecovered)).await
     }
@@ -171,51 +170,77 @@ impl Hub {
     /// Waits until the room has reached a position that the log has proven: the client may come from a replica that
     /// heard of it earlier.
     async fn reach(self: &Arc<Self>, room: &Arc<Room>, pos: &Position) -> Result<(), BrokerError> {
-        let reached = async {
+        let reached = |state: &State| pos.is_start() || (state.last.epoch == pos.epoch && state.last.seq >= pos.seq);
+        self.wait_until(room, pos.seq, reached).await
+    }
+
+    /// Compares the room with its log once more, and waits until that is done.
+    async fn refresh(self: &Arc<Self>, room: &Arc<Room>) -> Result<(), BrokerError> {
+        if room.suspect(0) {
+            self.spawn_catch_up(room);
+        }
+        self.wait_until(room, 0, |state| state.phase == Phase::Live).await
+    }
+
+    /// Waits until something holds for a room, which is made to read its log up to a number as long as it does not.
+    async fn wait_until(
+        self: &Arc<Self>,
+        room: &Arc<Room>,
+        seen_seq: u64,
+        holds: impl Fn(&State) -> bool + Send,
+    ) -> Result<(), BrokerError> {
+        let waiting = async {
             loop {
                 let moved = room.moved.notified();
                 {
-                    let last = &room.state.lock().last;
-                    if pos.is_start() || (last.epoch == pos.epoch && last.seq >= pos.seq) {
+                    let state = room.state.lock();
+                    if state.phase == Phase::Closed || holds(&state) {
                         return;
                     }
                 }
-                if room.suspect(pos.seq) {
+                if room.suspect(seen_seq) {
                     self.spawn_catch_up(room);
                 }
                 moved.await;
             }
         };
-        tokio::time::timeout(REACH, reached).await.map_err(|_| BrokerError::Unavailable)
+        timeout(PATIENCE, waiting).await.map_err(|_| BrokerError::Unavailable)
     }
 
     /// Reads back until the last `limit` entries are covered, unless the ring covers them.
     async fn find_last(
-        &self,
-        room: &Room,
+        self: &Arc<Self>,
+        room: &Arc<Room>,
         limit: u64,
         unrecovered: Option<UnrecoveredReason>,
     ) -> Result<Start, BrokerError> {
-        let mut before = Vec::new();
         let covered = {
             let state = room.state.lock();
             let wanted = limit.min(state.last.seq);
             wanted == 0 || state.ring.get(state.last.seq + 1 - wanted).is_some()
         };
-        if !covered {
-            let mut range = Range::Newest;
-            while (before.len() as u64) < limit {
-                let Reading::Page(page) = self.read(room, range, PAGE).await? else { break };
-                let Some(oldest) = page.entries.first() else { break };
-                range = Range::Before(oldest.pos.clone());
-                let older = page.entries.iter().map(|entry| (entry.pos.seq, entry.before()));
-                before.splice(0..0, older);
-                if !page.more {
-                    break;
-                }
+        if covered {
+            return Ok(Start::Last { before: None, unrecovered });
+        }
+        let mut before = Vec::new();
+        let mut range = Range::Newest;
+        let mut head = None;
+        while (before.len() as u64) < limit {
+            let Reading::Page(page) = self.read(room, range, PAGE).await? else { break };
+            head.get_or_insert(page.head.pos);
+            let Some(oldest) = page.entries.first() else { break };
+            range = Range::Before(oldest.pos.clone());
+            let older = page.entries.iter().map(|entry| (entry.pos.seq, entry.before()));
+            before.splice(0..0, older);
+            if !page.more {
+                break;
             }
         }
-        Ok(Start::Last { before, unrecovered })
+        // The last entries are those before the room's position, so it must be no older than what was read.
+        if let Some(head) = head {
+            self.reach(room, &head).await?;
+        }
+        Ok(Start::Last { before: Some(before), unrecovered })
     }
 }
 
@@ -240,15 +265,8 @@ impl Room {
                 (pos.clone(), Some(Ok(())))
             }
             Start::Last { before, unrecovered } => {
-                let first_seq = last.seq + 1 - join.limit.min(last.seq);
-                let from_ring = state.ring.get(first_seq).and_then(|shared| shared.entry()).map(|entry| entry.before());
-                let from_log = || {
-                    let same_log = |(seq, pos): &&(u64, Position)| {
-                        *seq >= first_seq && *seq <= last.seq && (pos.is_start() || pos.epoch == last.epoch)
-                    };
-                    before.iter().find(same_log).map(|(_, pos)| pos.clone())
-                };
-                (from_ring.or_else(from_log).unwrap_or_else(|| last.clone()), unrecovered.map(Err))
+                let Some(after) = state.before_last(join.limit, before.as_deref()) else { return Attached::Again };
+                (after, unrecovered.map(Err))
             }
         };
         let joined = frame(last.clone(), last.seq - after.seq, recovered);
@@ -259,5 +277,29 @@ impl Room {
         // What the ring holds follows at once; the rest is the connection's business.
         self.advance(outbox, id);
         Attached::Yes
+    }
+}
+
+impl State {
+    /// The position before the last `limit` entries, or as many of them as the log still has; `None` where neither the
+    /// ring nor what was read of the log says which those are.
+    fn before_last(&self, limit: u64, read: Option<&[(u64, Position)]>) -> Option<Position> {
+        let wanted = limit.min(self.last.seq);
+        if wanted == 0 {
+            return Some(self.last.clone());
+        }
+        let first_seq = self.last.seq + 1 - wanted;
+        if let Some(entry) = self.ring.get(first_seq).and_then(|shared| shared.entry()) {
+            return Some(entry.before());
+        }
+        let read = read?;
+        let same_log = |(seq, pos): &&(u64, Position)| {
+            *seq >= first_seq && *seq <= self.last.seq && (pos.is_start() || pos.epoch == self.last.epoch)
+        };
+        match read.iter().find(same_log) {
+            Some((_, before)) => Some(before.clone()),
+            // Retention has left nothing.
+            None => read.is_empty().then(|| self.last.clone()),
+        }
     }
 }

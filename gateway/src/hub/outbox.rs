@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hubbub_shared::server_frame::ResetReason;
 use hubbub_shared::{Position, RoomName};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -35,8 +36,8 @@ enum Kind {
     Echo(SubscriptionId, Arc<Entry>, u64, Sent),
     /// The `sent` that follows its entry: given up where the entry is.
     SentAfter(SubscriptionId, u64, Sent),
-    /// A reset: stays, and what is read again begins no earlier.
-    Reset(SubscriptionId, Position),
+    /// A reset: stays, and so does what came before it, which cannot be read again for certain.
+    Reset(SubscriptionId),
 }
 
 #[derive(Debug)]
@@ -102,6 +103,8 @@ pub enum Replayed {
 
 /// A frame costs its bytes and its place in the queue.
 const ITEM_BYTES: usize = size_of::<Item>();
+/// What a `sent` that has still to come will cost, about.
+const ECHO_BYTES: usize = ITEM_BYTES + 256;
 
 impl Outbox {
     /// An empty outbox of at most `bound_bytes`.
@@ -144,7 +147,7 @@ impl Outbox {
     pub fn take(&self) -> Option<Bytes> {
         let mut state = self.state.lock();
         let item = state.queue.pop_front()?;
-        state.queued_bytes -= item.frame.len() + ITEM_BYTES;
+        state.queued_bytes -= item.cost_bytes();
         if state.queue.is_empty() && state.queue.capacity() > 64 {
             // A burst should not pin its memory for the rest of an idle connection's life.
             state.queue = VecDeque::new();
@@ -175,7 +178,7 @@ impl Outbox {
             let drained = self.drained.notified();
             {
                 let mut state = self.state.lock();
-                let used = state.queued_bytes + state.reserved_bytes;
+                let used = state.used_bytes() + state.owed_bytes();
                 if state.closed || used == 0 || used + bytes <= self.bound_bytes {
                     state.reserved_bytes += bytes;
                     return Reserved { outbox: self.clone(), bytes };
@@ -188,7 +191,7 @@ impl Outbox {
     /// Whether requests have to wait because nothing more fits.
     pub fn is_full(&self, for_bytes: usize) -> bool {
         let state = self.state.lock();
-        state.queued_bytes + state.reserved_bytes + for_bytes > self.bound_bytes
+        state.used_bytes() + state.owed_bytes() + for_bytes > self.bound_bytes
     }
 
     /// Queues a frame that is never given up.
@@ -202,9 +205,9 @@ impl Outbox {
             let drained = self.drained.notified();
             {
                 let state = self.state.lock();
-                let roomy = state.queued_bytes + state.reserved_bytes <= self.bound_bytes / 2;
+                let roomy = state.used_bytes() <= self.bound_bytes / 2;
                 let pending = state.subscriptions.iter().flatten().find(|subscription| {
-                    let waiting = matches!(subscription.pace, Pace::Lagging { .. }) || subscription.resync;
+                    let waiting = matches!(subscription.pace, Pace::Lagging { .. }) || subscription.awaits_resync();
                     waiting && !busy.contains(&subscription.id)
                 });
                 if let (true, Some(subscription)) = (roomy, pending) {
@@ -240,7 +243,7 @@ impl Outbox {
     }
 
     /// The broker has appended an own entry whose echo was expected: its `sent` is queued now if the entry has passed
-    /// or the room was left, and comes by itself otherwise.
+    /// or the room was left, and comes by itself otherwise. Called under the room's lock.
     pub fn echo_appended(&self, room: &RoomName, id: SubscriptionId, request: u64, sent: Sent) {
         self.with(|state| {
             if state.take_answered(request) {
@@ -249,6 +252,17 @@ impl Outbox {
             if state.subscription(id).is_none_or(|subscription| subscription.echo_appended(request, &sent)) {
                 let frame = self.encoder.event(room, &Event::Sent(sent.clone()));
                 state.push(frame, Kind::SentAfter(id, request, sent));
+            }
+        });
+    }
+
+    /// The broker has appended an own entry whose echo was expected, on a log that the room does not follow: nobody
+    /// knows whether the entry will come. Called under the room's lock.
+    pub fn echo_unproven(&self, room: &RoomName, id: SubscriptionId, request: u64, client_id: Option<u32>) {
+        self.with(|state| {
+            if !state.take_answered(request) {
+                state.subscription(id).map(|subscription| subscription.forget_echo(request));
+                state.push(self.encoder.event(room, &Event::Unproven { id: client_id }), Kind::Kept);
             }
         });
     }
@@ -274,9 +288,11 @@ impl Outbox {
     pub fn release_presence(&self, id: SubscriptionId) {
         self.with(|state| {
             let held = state.subscription(id).and_then(|subscription| subscription.held.take());
-            for shared in held.into_iter().flatten() {
-                self.push_presence(state, id, &shared);
+            for update in held.into_iter().flatten() {
+                self.push_presence(state, id, &update);
             }
+            // What was lost before or while it was held is told now.
+            state.attention = true;
         });
     }
 
@@ -335,16 +351,14 @@ impl Outbox {
             let request = origin.filter(|origin| origin.connection == self.connection).map(|origin| origin.request);
             let placed = subscription.place_live(entry, request);
             self.push_placed(state, id, shared, entry, placed);
-            if state.queued_bytes + state.reserved_bytes > self.bound_bytes {
-                state.make_room(self.bound_bytes);
-            }
+            state.make_room(self.bound_bytes);
         });
     }
 
     /// Queues the next entry of a replay or catch-up.
     pub fn replay_entry(&self, id: SubscriptionId, shared: &Shared, entry: &Arc<Entry>) -> Replayed {
         self.with(|state| {
-            let full = state.queued_bytes + state.reserved_bytes > self.bound_bytes / 4 * 3;
+            let full = state.used_bytes() > self.bound_bytes / 4 * 3;
             let Some(subscription) = state.subscription(id) else { return Replayed::Moved };
             let Pace::Lagging { after, fell_behind } = &subscription.pace else { return Replayed::Moved };
             if after.seq + 1 != entry.pos.seq {
@@ -398,14 +412,23 @@ impl Outbox {
     }
 
     /// The subscription goes on from the room's position, whatever it had reached. Called under the room's lock.
-    pub fn reset(&self, id: SubscriptionId, shared: &Shared, pos: &Position) {
+    pub fn reset(&self, id: SubscriptionId, shared: &Shared, pos: &Position, reason: ResetReason) {
         self.with(|state| {
             let Some(subscription) = state.subscription(id) else { return };
-            let owed = subscription.jump(pos);
-            state.push(shared.frame(self.encoder()), Kind::Reset(id, pos.clone()));
+            let owed = subscription.jump(pos, reason);
+            state.take_back_reset(id);
+            state.push(shared.frame(self.encoder()), Kind::Reset(id));
+            let mut nameless = false;
             for sent in owed {
-                state.push(self.encoder.event(&shared.room, &Event::Sent(sent)), Kind::Kept);
+                let event = match reason {
+                    ResetReason::Lag | ResetReason::Trimmed => Event::Sent(sent),
+                    // Errors that name no request say nothing by their number.
+                    ResetReason::Reset if sent.id.is_none() && std::mem::replace(&mut nameless, true) => continue,
+                    ResetReason::Reset => Event::Unproven { id: sent.id },
+                };
+                state.push(self.encoder.event(&shared.room, &event), Kind::Kept);
             }
+            state.make_room(self.bound_bytes);
         });
     }
 
@@ -413,18 +436,16 @@ impl Outbox {
     pub fn offer_signal(&self, shared: &Shared) {
         self.with(|state| {
             let frame = shared.frame(self.encoder());
-            if state.queued_bytes + state.reserved_bytes + frame.len() <= self.bound_bytes / 2 {
+            if state.used_bytes() + frame.len() <= self.bound_bytes / 2 {
                 state.push(frame, Kind::Signal);
             }
         });
     }
 
-    /// Offers a presence update; where it does not fit, the next one says so. `fresh` is the same update with the word
-    /// that something was lost before it.
-    pub fn offer_presence(&self, id: SubscriptionId, update: &Arc<Shared>, fresh: impl FnOnce() -> Arc<Shared>) {
+    /// Offers a presence update; where it does not fit, the next one says so.
+    pub fn offer_presence(&self, id: SubscriptionId, update: &Arc<Shared>) {
         self.with(|state| {
             let Some(subscription) = state.subscription(id) else { return };
-            let update = if subscription.resync { &fresh() } else { update };
             match &mut subscription.held {
                 Some(held) => held.push(update.clone()),
                 None => self.push_presence(state, id, update),
@@ -434,16 +455,18 @@ impl Outbox {
 
     /// Whether presence updates were lost on a subscription that waits for the word of it.
     pub fn needs_resync(&self, id: SubscriptionId) -> bool {
-        self.state.lock().subscription(id).is_some_and(|subscription| subscription.resync)
+        self.state.lock().subscription(id).is_some_and(|subscription| subscription.awaits_resync())
     }
 
     fn push_presence(&self, state: &mut State, id: SubscriptionId, update: &Shared) {
-        let frame = update.frame(self.encoder());
-        let fits = state.queued_bytes + state.reserved_bytes + frame.len() <= self.bound_bytes * 3 / 4;
-        if let Some(subscription) = state.subscription(id) {
-            subscription.resync = !fits;
-        }
-        state.attention |= !fits;
+        let Some(subscription) = state.subscription(id) else { return };
+        let frame = if subscription.resync {
+            update.after_a_loss().frame(self.encoder())
+        } else {
+            update.frame(self.encoder())
+        };
+        let fits = state.used_bytes() + frame.len() <= self.bound_bytes * 3 / 4;
+        state.lost_presence(id, !fits);
         if fits {
             state.push(frame, Kind::Presence(id));
         }
@@ -482,8 +505,20 @@ impl Drop for Reserved {
 
 impl State {
     fn push(&mut self, frame: Bytes, kind: Kind) {
-        self.queued_bytes += frame.len() + ITEM_BYTES;
-        self.queue.push_back(Item { frame, kind });
+        if !self.closed {
+            self.queued_bytes += frame.len() + ITEM_BYTES;
+            self.queue.push_back(Item { frame, kind });
+        }
+    }
+
+    /// What is queued and what is reserved.
+    fn used_bytes(&self) -> usize {
+        self.queued_bytes + self.reserved_bytes
+    }
+
+    /// What will be queued for requests that are done, but whose `sent` waits for its entry.
+    fn owed_bytes(&self) -> usize {
+        self.subscriptions.iter().flatten().map(|subscription| subscription.echoes_len() * ECHO_BYTES).sum()
     }
 
     fn subscription(&mut self, id: SubscriptionId) -> Option<&mut Subscription> {
@@ -495,79 +530,116 @@ impl State {
         index.map(|index| self.answered.swap_remove(index)).is_some()
     }
 
-    /// Gives up what may be given up: signals and presence, and if that is not enough every queued entry.
+    fn lost_presence(&mut self, id: SubscriptionId, lost: bool) {
+        self.attention |= lost;
+        if let Some(subscription) = self.subscription(id) {
+            subscription.resync = lost;
+        }
+    }
+
+    /// Takes back a reset of the subscription that nothing of it was queued behind: the next one says the same.
+    fn take_back_reset(&mut self, id: SubscriptionId) {
+        let newest = self.queue.iter().rposition(|item| item.kind.is_of_log(id));
+        if let Some(index) = newest
+            && matches!(self.queue[index].kind, Kind::Reset(_))
+            && let Some(item) = self.queue.remove(index)
+        {
+            self.queued_bytes -= item.cost_bytes();
+        }
+    }
+
+    /// Gives up what may be given up if there is too much: signals and presence, and if that is not enough every
+    /// queued entry.
     fn make_room(&mut self, bound_bytes: usize) {
+        if self.used_bytes() > bound_bytes {
+            self.give_up_signals();
+        }
+        if self.used_bytes() > bound_bytes {
+            self.give_up_entries();
+        }
+    }
+
+    fn give_up_signals(&mut self) {
         for item in std::mem::take(&mut self.queue) {
             match item.kind {
-                Kind::Signal => {}
+                Kind::Signal => self.queued_bytes -= item.cost_bytes(),
                 Kind::Presence(id) => {
-                    self.attention = true;
-                    if let Some(subscription) = self.subscription(id) {
-                        subscription.resync = true;
-                    }
+                    self.queued_bytes -= item.cost_bytes();
+                    self.lost_presence(id, true);
                 }
-                Kind::Kept | Kind::Entry(..) | Kind::Echo(..) | Kind::SentAfter(..) | Kind::Reset(..) => {
+                Kind::Kept | Kind::Entry(..) | Kind::Echo(..) | Kind::SentAfter(..) | Kind::Reset(_) => {
                     self.queue.push_back(item);
                 }
             }
         }
-        self.recount();
-        if self.queued_bytes + self.reserved_bytes > bound_bytes {
-            self.give_up_entries();
-            self.recount();
-        }
     }
 
+    /// Gives up the queued entries that their subscriptions can read again.
     fn give_up_entries(&mut self) {
-        self.attention = true;
-        // Where each subscription falls back to, and the answers that go back to it, frames included: behind a reset
-        // they are queued after all, because the client will not meet their entries any more.
-        let mut behind: Vec<(SubscriptionId, Position)> = Vec::new();
-        let mut answers: Vec<(SubscriptionId, u64, Sent, Bytes)> = Vec::new();
-        let note = |behind: &mut Vec<(SubscriptionId, Position)>, id, entry: &Entry| {
-            if !behind.iter().any(|(other, _)| *other == id) {
-                behind.push((id, entry.before()));
-            }
-        };
-        for Item { frame, kind } in std::mem::take(&mut self.queue) {
-            match kind {
-                Kind::Kept | Kind::Signal | Kind::Presence(_) => self.queue.push_back(Item { frame, kind }),
-                Kind::Entry(id, entry) => note(&mut behind, id, &entry),
-                Kind::Echo(id, entry, request, sent) => {
-                    note(&mut behind, id, &entry);
-                    answers.push((id, request, sent, frame));
+        let behind = self.fall_back();
+        self.attention |= !behind.is_empty();
+        let after = |id: SubscriptionId| behind.iter().find(|(other, _)| *other == id).map(|(_, after)| after);
+        let mut reset: Vec<SubscriptionId> = Vec::new();
+        for item in std::mem::take(&mut self.queue).into_iter().rev() {
+            let given_up = match &item.kind {
+                Kind::Kept | Kind::Signal | Kind::Presence(_) => None,
+                Kind::Reset(id) => {
+                    reset.push(*id);
+                    None
                 }
-                Kind::SentAfter(id, request, sent) => {
-                    if behind.iter().any(|(other, _)| *other == id) {
-                        answers.push((id, request, sent, frame));
-                    } else {
-                        self.queue.push_back(Item { frame, kind: Kind::Kept });
+                Kind::Entry(id, _) | Kind::Echo(id, ..) => after(*id).map(|_| *id),
+                // It goes where its entry goes; one whose entry is written stays.
+                Kind::SentAfter(id, _, sent) => after(*id).filter(|after| sent.pos.seq > after.seq).map(|_| *id),
+            };
+            match given_up.filter(|id| !reset.contains(id)).and_then(|id| self.subscription(id)) {
+                None => self.queue.push_front(item),
+                Some(subscription) => {
+                    let cost_bytes = item.cost_bytes();
+                    if let Kind::Echo(_, _, request, sent) | Kind::SentAfter(_, request, sent) = item.kind {
+                        subscription.give_up_echo(request, sent);
                     }
+                    self.queued_bytes -= cost_bytes;
                 }
-                Kind::Reset(id, ref pos) => {
-                    behind.retain(|(other, _)| *other != id);
-                    behind.push((id, pos.clone()));
-                    for (_, _, _, frame) in answers.extract_if(.., |(other, ..)| *other == id) {
-                        self.queue.push_back(Item { frame, kind: Kind::Kept });
-                    }
-                    self.queue.push_back(Item { frame, kind });
-                }
-            }
-        }
-        for (id, after) in behind {
-            if let Some(subscription) = self.subscription(id) {
-                subscription.fall_behind(after);
-            }
-        }
-        for (id, request, sent, frame) in answers {
-            match self.subscription(id) {
-                Some(subscription) => subscription.give_up_echo(request, sent),
-                None => self.queue.push_back(Item { frame, kind: Kind::Kept }),
             }
         }
     }
 
-    fn recount(&mut self) {
-        self.queued_bytes = self.queue.iter().map(|item| item.frame.len() + ITEM_BYTES).sum();
+    /// Sets every subscription with queued entries back to where the first of those begins that were not followed by
+    /// a reset. What is left of one that has ended cannot be read again and stays.
+    fn fall_back(&mut self) -> Vec<(SubscriptionId, Position)> {
+        let mut behind: Vec<(SubscriptionId, Position)> = Vec::new();
+        for item in &self.queue {
+            match &item.kind {
+                Kind::Entry(id, entry) | Kind::Echo(id, entry, ..) => {
+                    if !behind.iter().any(|(other, _)| other == id) {
+                        behind.push((*id, entry.before()));
+                    }
+                }
+                Kind::Reset(id) => behind.retain(|(other, _)| other != id),
+                Kind::Kept | Kind::Signal | Kind::Presence(_) | Kind::SentAfter(..) => {}
+            }
+        }
+        behind.retain(|(id, after)| {
+            let subscription = self.subscriptions.get_mut(usize::from(id.slot)).and_then(Option::as_mut);
+            let subscription = subscription.filter(|subscription| subscription.id == *id);
+            subscription.map(|subscription| subscription.fall_behind(after.clone())).is_some()
+        });
+        behind
+    }
+}
+
+impl Item {
+    fn cost_bytes(&self) -> usize {
+        self.frame.len() + ITEM_BYTES
+    }
+}
+
+impl Kind {
+    /// Whether it tells the subscription something about the log.
+    fn is_of_log(&self, id: SubscriptionId) -> bool {
+        match self {
+            Self::Entry(of, _) | Self::Echo(of, ..) | Self::SentAfter(of, ..) | Self::Reset(of) => *of == id,
+            Self::Kept | Self::Signal | Self::Presence(_) => false,
+        }
     }
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use hubbub_shared::Position;
 use hubbub_shared::server_frame::ResetReason;
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::Hub;
-use super::event::{Event, Shared};
+use super::event::{Event, Sent, Shared};
 use super::outbox::{Outbox, Pending, Replayed};
 use super::room::{Progress, Room};
 use super::subscription::SubscriptionId;
+use super::{Hub, PATIENCE};
 use crate::broker::{BrokerError, PageLimit, Range, Reading};
 
 /// A page that lagging subscriptions read; small enough that none of them fills an outbox by itself.
@@ -22,8 +22,10 @@ const PAGE: PageLimit = PageLimit { entries: 200, bytes: 128 * 1024 };
 const LAG_ENTRIES_MAX: u64 = 50_000;
 /// How long to wait before the log is asked again after it gave no answer.
 const RETRY: Duration = Duration::from_millis(250);
+/// How long a page may be used: where the bus has lost the word of a deletion, the deleted data must not live on in it.
+const PAGE_AGE_MAX: Duration = Duration::from_millis(500);
 
-/// The page of the log that lagging subscriptions of a room read last, so that many at the same place cost one read.
+/// What subscriptions of a room read of the log last, so that many at the same place cost one read.
 #[derive(Debug, Default)]
 pub struct Pages {
     cached: Mutex<Cached>,
@@ -34,13 +36,42 @@ pub struct Pages {
 struct Cached {
     /// Rises when an entry was deleted, so that a read that began before does not bring its data back.
     version: u64,
-    page: Option<(Arc<[Arc<Shared>]>, Instant)>,
+    page: Option<CachedPage>,
+}
+
+#[derive(Debug)]
+struct CachedPage {
+    after: Position,
+    ahead: Ahead,
+    /// When it was asked for.
+    since: Instant,
 }
 
 /// What lies after a position.
-enum Ahead {
+#[derive(Debug, Clone)]
+pub(super) enum Ahead {
+    /// These entries and perhaps more; none where the log ends there.
     Entries(Arc<[Arc<Shared>]>),
-    Lost(ResetReason),
+    /// Something else: retention has passed the position, or it is not one of this log.
+    Lost(Loss),
+}
+
+/// Why nobody can go on from a position entry by entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// Retention has passed it.
+    Trimmed,
+    /// It is not one of this log.
+    OtherLog,
+}
+
+/// How far a page brought a subscription.
+enum Advanced {
+    Some,
+    /// To where the outbox is full.
+    Full,
+    /// Nowhere: the page does not lie between the subscription and its room.
+    Nowhere,
 }
 
 impl Pages {
@@ -51,26 +82,29 @@ impl Pages {
         cached.page = None;
     }
 
-    /// Lets go of a page that nobody has read for a while.
-    pub fn expire(&self, age: Duration) {
+    /// Lets go of what is too old to be used.
+    pub fn expire(&self) {
         let mut cached = self.cached.lock();
-        if cached.page.as_ref().is_some_and(|(_, used)| used.elapsed() >= age) {
+        if cached.page.as_ref().is_some_and(|page| page.since.elapsed() >= PAGE_AGE_MAX) {
             cached.page = None;
         }
     }
 
-    fn find(&self, after: &Position) -> Option<Arc<[Arc<Shared>]>> {
-        let mut cached = self.cached.lock();
-        let (page, used) = cached.page.as_mut()?;
-        let index = page.iter().position(|shared| shared.entry().is_some_and(|entry| entry.before() == *after))?;
-        *used = Instant::now();
-        Some(page[index..].into())
+    fn find(&self, after: &Position) -> Option<Ahead> {
+        let cached = self.cached.lock();
+        let page = cached.page.as_ref().filter(|page| page.since.elapsed() < PAGE_AGE_MAX)?;
+        if page.after == *after {
+            return Some(page.ahead.clone());
+        }
+        let Ahead::Entries(entries) = &page.ahead else { return None };
+        let index = entries.iter().position(|shared| shared.entry().is_some_and(|entry| entry.before() == *after))?;
+        Some(Ahead::Entries(entries[index..].into()))
     }
 }
 
 impl Hub {
     /// Brings a lagging subscription forward until it follows its room or its outbox is full.
-    pub async fn advance(&self, outbox: &Outbox, pending: &Pending) {
+    pub async fn advance(self: &Arc<Self>, outbox: &Outbox, pending: &Pending) {
         let Pending { subscription: id, room } = pending;
         loop {
             room.tell_resync(outbox, *id);
@@ -85,42 +119,66 @@ impl Hub {
                 return;
             }
             match self.ahead(room, &after).await {
-                Ok(Ahead::Entries(entries)) => {
-                    if !replay(outbox, *id, &entries, last_seq) {
-                        return;
+                Ok(Ahead::Entries(entries)) => match replay(outbox, *id, &entries, last_seq) {
+                    Advanced::Some => {}
+                    Advanced::Full => return,
+                    Advanced::Nowhere => {
+                        // The log has nothing here that the room has: the room may be on a way that it went before.
+                        if room.suspect(0) {
+                            self.spawn_catch_up(room);
+                        }
+                        tokio::time::sleep(RETRY).await;
                     }
-                }
-                Ok(Ahead::Lost(reason)) => room.reset_one(outbox, *id, reason),
+                },
+                Ok(Ahead::Lost(Loss::Trimmed)) => room.reset_one(outbox, *id, ResetReason::Trimmed),
+                Ok(Ahead::Lost(Loss::OtherLog)) => room.reset_one(outbox, *id, ResetReason::Reset),
                 Err(BrokerError::Unavailable | BrokerError::Full) => tokio::time::sleep(RETRY).await,
             }
         }
     }
 
-    /// What lies after a position, read once however many ask.
-    async fn ahead(&self, room: &Room, after: &Position) -> Result<Ahead, BrokerError> {
-        if let Some(entries) = room.pages.find(after) {
-            return Ok(Ahead::Entries(entries));
+    /// The broker has appended an own entry whose echo was expected on a subscription. Where the room does not follow
+    /// the log to which it was appended, it looks at its log again.
+    pub fn echo_appended(
+        self: &Arc<Self>,
+        outbox: &Outbox,
+        id: SubscriptionId,
+        room: &Arc<Room>,
+        request: u64,
+        sent: Sent,
+    ) {
+        let seq = sent.pos.seq;
+        if !room.echo_appended(outbox, id, request, sent) && room.suspect(seq) {
+            self.spawn_catch_up(room);
         }
-        let _flight = room.pages.flight.lock().await;
-        if let Some(entries) = room.pages.find(after) {
-            return Ok(Ahead::Entries(entries));
+    }
+
+    /// What lies after a position, read once however many ask.
+    pub(super) async fn ahead(&self, room: &Room, after: &Position) -> Result<Ahead, BrokerError> {
+        if let Some(ahead) = room.pages.find(after) {
+            return Ok(ahead);
+        }
+        let _flight = timeout(PATIENCE, room.pages.flight.lock()).await.map_err(|_| BrokerError::Unavailable)?;
+        if let Some(ahead) = room.pages.find(after) {
+            return Ok(ahead);
         }
         let version = room.pages.cached.lock().version;
-        let page = match self.read(room, Range::After(after.clone()), PAGE).await? {
-            Reading::OtherLog(_) => return Ok(Ahead::Lost(ResetReason::Reset)),
-            Reading::Page(page) if page.gap => return Ok(Ahead::Lost(ResetReason::Trimmed)),
-            Reading::Page(page) => page,
+        let since = Instant::now();
+        let ahead = match self.read(room, Range::After(after.clone()), PAGE).await? {
+            Reading::OtherLog(_) => Ahead::Lost(Loss::OtherLog),
+            Reading::Page(page) if page.gap => Ahead::Lost(Loss::Trimmed),
+            Reading::Page(page) => {
+                let shared = |entry| Arc::new(Shared::new(room.name.clone(), Event::Entry(entry)));
+                Ahead::Entries(page.entries.into_iter().map(shared).collect())
+            }
         };
-        let entries: Arc<[Arc<Shared>]> = page
-            .entries
-            .into_iter()
-            .map(|entry| Arc::new(Shared::new(room.name.clone(), Event::Entry(entry))))
-            .collect();
+        // The end of the log is where the next entry comes, so nothing that lies there is worth keeping.
+        let at_end = matches!(&ahead, Ahead::Entries(entries) if entries.is_empty());
         let mut cached = room.pages.cached.lock();
-        if cached.version == version && !entries.is_empty() {
-            cached.page = Some((entries.clone(), Instant::now()));
+        if cached.version == version && !at_end {
+            cached.page = Some(CachedPage { after: after.clone(), ahead: ahead.clone(), since });
         }
-        Ok(Ahead::Entries(entries))
+        Ok(ahead)
     }
 
     /// Reads the log, with a cap on how many do at once.
@@ -132,18 +190,19 @@ impl Hub {
     }
 }
 
-/// Queues entries up to the room's position; answers false when the outbox is full.
-fn replay(outbox: &Outbox, id: SubscriptionId, entries: &[Arc<Shared>], last_seq: u64) -> bool {
+/// Queues entries up to the room's position.
+fn replay(outbox: &Outbox, id: SubscriptionId, entries: &[Arc<Shared>], last_seq: u64) -> Advanced {
+    let mut advanced = Advanced::Nowhere;
     for shared in entries {
         let Some(entry) = shared.entry() else { continue };
         if entry.pos.seq > last_seq {
             break;
         }
         match outbox.replay_entry(id, shared, entry) {
-            Replayed::Queued => {}
-            Replayed::Full => return false,
+            Replayed::Queued => advanced = Advanced::Some,
+            Replayed::Full => return Advanced::Full,
             Replayed::Moved => break,
         }
     }
-    true
+    advanced
 }

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::bulletin::{Bulletin, MovedMarker};
-use super::event::{Event, PresenceUpdate, Shared};
+use super::event::{Event, PresenceUpdate, Sent, Shared};
 use super::outbox::{Outbox, Replayed};
 use super::replay::Pages;
 use super::ring::{Ring, RingBounds};
@@ -90,8 +90,6 @@ pub struct State {
     pub bulletin: Bulletin,
     /// Since when nobody is in the room; for the linger.
     pub idle_since: Instant,
-    /// Whether an entry came since the last comparison with the log's head.
-    pub heard: bool,
 }
 
 /// What an envelope's entry did to a room.
@@ -128,12 +126,18 @@ impl Room {
                 roster: Roster::default(),
                 bulletin: Bulletin::default(),
                 idle_since: Instant::now(),
-                heard: false,
             }),
             gate: tokio::sync::Mutex::new(()),
             moved: Notify::new(),
             pages: Pages::default(),
         }
+    }
+
+    /// Whether the room is subscribed to the bus and has a position; one that is stays so for the linger at least.
+    pub fn is_open(&self) -> bool {
+        let mut state = self.state.lock();
+        state.idle_since = Instant::now();
+        matches!(state.phase, Phase::Live | Phase::Behind { .. })
     }
 
     /// Takes in the newest entries of the log, after the room was subscribed to the bus. Answers whether the bus has
@@ -168,8 +172,7 @@ impl Room {
                 Heard::Settled
             }
             Phase::Live => {
-                let known = state.ring.get(seq).and_then(|shared| shared.entry());
-                if entry.pos == state.last || known.is_some_and(|known| known.pos == entry.pos) {
+                if entry.pos == state.last || state.at(seq) == Some(&entry.pos) {
                     return Heard::Settled;
                 }
                 state.phase = Phase::Behind { seen_seq: seq };
@@ -182,7 +185,6 @@ impl Room {
     fn deliver(&self, state: &mut State, entry: &Arc<Entry>, origin: Option<Origin>) {
         let shared = Arc::new(Shared::new(self.name.clone(), Event::Entry(entry.clone())));
         state.last = entry.pos.clone();
-        state.heard = true;
         if let Body::Delete { target } = &entry.body {
             state.ring.forget(&self.name, target);
             self.pages.forget();
@@ -191,6 +193,17 @@ impl Room {
             seat.outbox.offer_entry(seat.id, &shared, entry, origin);
         }
         state.ring.push(shared);
+    }
+
+    /// The position of the last entry delivered.
+    pub fn last(&self) -> Position {
+        self.state.lock().last.clone()
+    }
+
+    /// Whether the room is known to have reached a head of its log that was asked for when the room stood at `from`.
+    pub fn has_reached(&self, head: &Position, from: &Position) -> bool {
+        let state = self.state.lock();
+        head == from || *head == state.last || (head.seq > from.seq && state.at(head.seq) == Some(head))
     }
 
     /// The room's position may not be that of the log: from here on one task reads the log. Answers false when one is
@@ -261,14 +274,35 @@ impl Room {
         self.moved.notify_waiters();
     }
 
+    /// A fault cut the handling of an entry short, so that nobody knows who was told of it: everybody goes on behind
+    /// it.
+    pub fn skip(&self) {
+        let mut state = self.state.lock();
+        let pos = state.last.clone();
+        self.reset(&mut state, pos, ResetReason::Reset);
+    }
+
     fn reset(&self, state: &mut State, pos: Position, reason: ResetReason) {
         state.ring.clear();
         self.pages.forget();
         state.last = pos.clone();
         let shared = Shared::new(self.name.clone(), Event::Reset { pos: pos.clone(), reason });
         for seat in state.seats.values() {
-            seat.outbox.reset(seat.id, &shared, &pos);
+            seat.outbox.reset(seat.id, &shared, &pos, reason);
         }
+    }
+
+    /// Hands the broker's answer to a publish whose echo is expected to the subscription. Answers false where the
+    /// room has followed its log another way than the one on which the entry was appended.
+    pub fn echo_appended(&self, outbox: &Outbox, id: SubscriptionId, request: u64, sent: Sent) -> bool {
+        let state = self.state.lock();
+        let proven = !state.contradicts(&sent.pos);
+        if proven {
+            outbox.echo_appended(&self.name, id, request, sent);
+        } else {
+            outbox.echo_unproven(&self.name, id, request, sent.id);
+        }
+        proven
     }
 
     /// Moves a lagging subscription towards the room by what the ring holds.
@@ -295,7 +329,7 @@ impl Room {
         let state = self.state.lock();
         let pos = state.last.clone();
         let shared = Shared::new(self.name.clone(), Event::Reset { pos: pos.clone(), reason });
-        outbox.reset(id, &shared, &pos);
+        outbox.reset(id, &shared, &pos, reason);
     }
 
     /// Tells every connection in the room but one.
@@ -307,6 +341,11 @@ impl Room {
                 seat.outbox.offer_signal(&shared);
             }
         }
+    }
+
+    /// Presence changes may have been lost. Answers whether a frame is to be scheduled.
+    pub fn miss_presence(&self) -> bool {
+        self.kind.presence && self.state.lock().bulletin.note_missed()
     }
 
     /// Tells what has gathered of presence and receipts.
@@ -325,9 +364,12 @@ impl Room {
                 // One's own join is not announced to oneself.
                 let own = if news.contains(user) { Some(without(&update, user)) } else { None };
                 match own {
-                    Some(own) if own.joined.is_empty() && own.left.is_empty() => {}
-                    Some(own) => self.offer_presence(seat, &Arc::new(self.presence(own))),
-                    None => self.offer_presence(seat, &everything),
+                    Some(own) if own.joined.is_empty() && own.left.is_empty() && !own.resync => {}
+                    Some(own) => {
+                        let own = Arc::new(Shared::new(self.name.clone(), Event::Presence(own)));
+                        seat.outbox.offer_presence(seat.id, &own);
+                    }
+                    None => seat.outbox.offer_presence(seat.id, &everything),
                 }
             }
         }
@@ -343,17 +385,6 @@ impl Room {
         }
     }
 
-    fn presence(&self, update: PresenceUpdate) -> Shared {
-        Shared::new(self.name.clone(), Event::Presence(update))
-    }
-
-    fn offer_presence(&self, seat: &Seat, update: &Arc<Shared>) {
-        seat.outbox.offer_presence(seat.id, update, || match &update.event {
-            Event::Presence(update) => Arc::new(self.presence(PresenceUpdate { resync: true, ..update.clone() })),
-            _ => update.clone(),
-        });
-    }
-
     /// Tells a subscription that presence updates were lost, if that is still to be told.
     pub fn tell_resync(&self, outbox: &Outbox, id: SubscriptionId) {
         if !outbox.needs_resync(id) {
@@ -361,8 +392,7 @@ impl Room {
         }
         let state = self.state.lock();
         let update = PresenceUpdate { count: state.bulletin.last_count(), resync: true, ..PresenceUpdate::default() };
-        let shared = Arc::new(self.presence(update));
-        outbox.offer_presence(id, &shared, || shared.clone());
+        outbox.offer_presence(id, &Arc::new(Shared::new(self.name.clone(), Event::Presence(update))));
     }
 
     /// Whether nobody has needed the room for so long.
@@ -379,12 +409,25 @@ impl Room {
     pub fn close_if_idle(&self, linger: Duration) -> bool {
         let idle = self.is_idle(linger);
         let mut state = self.state.lock();
-        let open = matches!(state.phase, Phase::Live | Phase::Behind { .. });
-        let close = idle && open && state.seats.is_empty() && state.roster.is_empty();
+        let close = idle && state.phase != Phase::Closed && state.seats.is_empty() && state.roster.is_empty();
         if close {
             state.phase = Phase::Closed;
         }
         close
+    }
+}
+
+impl State {
+    /// The position of the entry with this number, if it is still known.
+    fn at(&self, seq: u64) -> Option<&Position> {
+        self.ring.get(seq).and_then(|shared| shared.entry()).map(|entry| &entry.pos)
+    }
+
+    /// Whether a position is known to lie on another way than the one that the room has followed its log.
+    fn contradicts(&self, pos: &Position) -> bool {
+        let known = if pos.seq == self.last.seq { Some(&self.last) } else { self.at(pos.seq) };
+        let other_log = !self.last.is_start() && self.last.epoch != pos.epoch;
+        other_log || known.is_some_and(|known| known != pos)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hubbub_shared::Position;
+use hubbub_shared::server_frame::ResetReason;
 
 use super::event::{Sent, Shared};
 use super::room::Room;
@@ -62,8 +63,6 @@ pub struct Subscription {
     pub pace: Pace,
     /// The number of the last entry that was queued and not given up.
     passed_seq: u64,
-    /// The epoch of that number; empty as long as the log has none.
-    epoch: Arc<str>,
     /// Whether presence updates were lost since the last one that got through.
     pub resync: bool,
     /// Presence updates that wait until a page of members is on its way.
@@ -101,7 +100,6 @@ impl Subscription {
             id,
             room,
             passed_seq: after.seq,
-            epoch: after.epoch.clone(),
             pace: Pace::Lagging { after, fell_behind: false },
             resync: false,
             held: None,
@@ -114,13 +112,11 @@ impl Subscription {
         self.echoes.push(Echo { request, id, sent: None });
     }
 
-    /// The broker has appended an own entry. Answers whether the `sent` must be queued now, because the entry has
-    /// passed already or belongs to a log that the subscription does not follow any more; otherwise it comes by
-    /// itself.
+    /// The broker has appended an own entry on the way that the room follows. Answers whether the `sent` must be queued
+    /// now, because the entry has passed already; otherwise it comes by itself.
     pub fn echo_appended(&mut self, request: u64, sent: &Sent) -> bool {
         let Some(index) = self.echoes.iter().position(|echo| echo.request == request) else { return false };
-        let other_log = !self.epoch.is_empty() && self.epoch != sent.pos.epoch;
-        if other_log || sent.pos.seq <= self.passed_seq {
+        if sent.pos.seq <= self.passed_seq {
             self.echoes.swap_remove(index);
             return true;
         }
@@ -137,7 +133,7 @@ impl Subscription {
 
     /// What to queue for a new entry of the room; `request` is the own request that made it.
     pub fn place_live(&mut self, entry: &Entry, request: Option<u64>) -> Placed {
-        self.pass(&entry.pos);
+        self.passed_seq = entry.pos.seq;
         let made_by =
             |echo: &Echo| request == Some(echo.request) || echo.sent.as_ref().is_some_and(|sent| sent.pos == entry.pos);
         match self.echoes.iter().position(made_by) {
@@ -152,7 +148,7 @@ impl Subscription {
 
     /// What to queue for an entry that a replay or catch-up reached: the entry itself, whoever made it.
     pub fn place_replayed(&mut self, entry: &Entry) -> Placed {
-        self.pass(&entry.pos);
+        self.passed_seq = entry.pos.seq;
         let made_by = |echo: &Echo| echo.sent.as_ref().is_some_and(|sent| sent.pos == entry.pos);
         match self.echoes.iter().position(made_by).map(|index| self.echoes.swap_remove(index)) {
             Some(Echo { request, sent: Some(sent), .. }) => Placed::EntryThenSent { request, sent },
@@ -160,17 +156,24 @@ impl Subscription {
         }
     }
 
-    fn pass(&mut self, pos: &Position) {
-        self.passed_seq = pos.seq;
-        if self.epoch.is_empty() {
-            self.epoch = pos.epoch.clone();
-        }
+    /// Whether the loss of presence updates has still to be told, and can be.
+    pub fn awaits_resync(&self) -> bool {
+        self.resync && self.held.is_none()
     }
 
-    /// The connection could not keep up: entries from `first` on were given up and will be read again.
+    /// Own publishes whose `sent` has still to come.
+    pub fn echoes_len(&self) -> usize {
+        self.echoes.len()
+    }
+
+    /// The connection could not keep up: what was queued after a position was given up and will be read again.
     pub fn fall_behind(&mut self, after: Position) {
+        let fell_behind = match self.pace {
+            Pace::Live => true,
+            Pace::Lagging { fell_behind, .. } => fell_behind,
+        };
         self.passed_seq = after.seq;
-        self.pace = Pace::Lagging { after, fell_behind: true };
+        self.pace = Pace::Lagging { after, fell_behind };
     }
 
     /// A `sent` was given up together with the entry that it stood for or followed; the entry will come itself, and
@@ -181,18 +184,19 @@ impl Subscription {
 
     /// The subscription goes on after a position that was not reached entry by entry. Answers every `sent` that is
     /// owed and whose entry will not be met any more.
-    pub fn jump(&mut self, pos: &Position) -> Vec<Sent> {
+    pub fn jump(&mut self, pos: &Position, reason: ResetReason) -> Vec<Sent> {
         self.passed_seq = pos.seq;
-        self.epoch = pos.epoch.clone();
         self.pace = Pace::Live;
-        self.settle()
+        let will_not_be_met = |sent: &Sent| match reason {
+            ResetReason::Lag | ResetReason::Trimmed => sent.pos.seq <= pos.seq,
+            ResetReason::Reset => true,
+        };
+        let met = self.echoes.extract_if(.., |echo| echo.sent.as_ref().is_some_and(will_not_be_met));
+        met.filter_map(|echo| echo.sent).collect()
     }
 
     /// Every `sent` that is owed, at the end of the subscription.
     pub fn settle(&mut self) -> Vec<Sent> {
-        let (known, unknown): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.echoes).into_iter().partition(|echo| echo.sent.is_some());
-        self.echoes = unknown;
-        known.into_iter().filter_map(|echo| echo.sent).collect()
+        std::mem::take(&mut self.echoes).into_iter().filter_map(|echo| echo.sent).collect()
     }
 }

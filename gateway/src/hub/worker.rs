@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Hub;
 use super::bulletin::MovedMarker;
 use super::event::Event;
-use super::room::{Heard, Phase, Room};
+use super::room::{Heard, Room};
 use crate::broker::{BrokerError, Envelope, News, NewsReceiver, PageLimit, Payload, Range, Reading};
 
 /// A page that a room reads to catch up.
@@ -29,31 +29,27 @@ pub async fn run(hub: Arc<Hub>, number: usize, mut queue: NewsReceiver) {
     let mut bulletins: VecDeque<(Instant, Arc<Room>)> = VecDeque::new();
     loop {
         let due = bulletins.front().map(|(due, _)| *due);
+        let interval = hub.settings.presence_interval;
         tokio::select! {
             biased;
             () = hub.stop.cancelled() => break,
             () = async { if let Some(due) = due { tokio::time::sleep_until(due).await } }, if due.is_some() => {
                 if let Some((_, room)) = bulletins.pop_front() {
-                    room.tell();
+                    unharmed(&room, || room.tell());
                 }
             }
             news = queue.next() => match news {
                 None => break,
-                Some(News::Missed) => missed.notify_one(),
+                Some(News::Missed) => {
+                    missed.notify_one();
+                    let uncertain = hub.rooms_of(number).into_iter().filter(|room| room.miss_presence());
+                    bulletins.extend(uncertain.map(|room| (Instant::now() + interval, room)));
+                }
                 Some(News::Envelope(envelope)) => {
-                    let Some(room) = hub.room(&envelope.room) else { continue };
-                    // A fault in handling one envelope must not take the other rooms with it; what this room may
-                    // have missed is read from the log.
-                    let handled = catch_unwind(AssertUnwindSafe(|| handle(&hub, &room, envelope)));
-                    match handled {
-                        Ok(true) => bulletins.push_back((Instant::now() + hub.settings.presence_interval, room)),
-                        Ok(false) => {}
-                        Err(_) => {
-                            tracing::error!(room = %room.name, "handling an envelope panicked, reading the log instead");
-                            if room.suspect(0) {
-                                hub.spawn_catch_up(&room);
-                            }
-                        }
+                    if let Some(room) = hub.room(&envelope.room)
+                        && handle(&hub, &room, envelope)
+                    {
+                        bulletins.push_back((Instant::now() + interval, room));
                     }
                 }
             },
@@ -68,18 +64,30 @@ fn handle(hub: &Arc<Hub>, room: &Arc<Room>, envelope: Envelope) -> bool {
     match envelope.payload {
         Payload::Entry(entry) => {
             hub.metrics.entries_heard.inc();
-            if room.hear(&entry, envelope.origin) == Heard::Hole {
-                hub.spawn_catch_up(room);
+            match unharmed(room, || room.hear(&entry, envelope.origin)) {
+                Some(Heard::Settled) => {}
+                Some(Heard::Hole) => hub.spawn_catch_up(room),
+                None => _ = unharmed(room, || room.skip()),
             }
             false
         }
         Payload::Signal { from, data } => {
-            room.signal(Event::Signal { from, data }, by);
+            unharmed(room, || room.signal(Event::Signal { from, data }, by));
             false
         }
         Payload::Presence(change) => room.state.lock().bulletin.note_presence(change),
         Payload::Receipt { user, pos } => room.state.lock().bulletin.note_receipt(user, MovedMarker { pos, by }),
     }
+}
+
+/// Does something to a room in such a way that a fault in it, as in the writing of a frame, takes neither the task nor
+/// the other rooms with it. Answers `None` where it was cut short.
+fn unharmed<T>(room: &Room, action: impl FnOnce() -> T) -> Option<T> {
+    let done = catch_unwind(AssertUnwindSafe(action));
+    if done.is_err() {
+        tracing::error!(room = %room.name, "a fault of the gateway cut the handling of an event short");
+    }
+    done.ok()
 }
 
 impl Hub {
@@ -99,36 +107,31 @@ impl Hub {
         while let Some((last, seen_seq)) = room.behind() {
             self.metrics.catch_ups.inc();
             match self.read(room, Range::After(last), PAGE).await {
-                Ok(Reading::Page(page)) => {
-                    if room.catch_up(&page, seen_seq) {
-                        return;
-                    }
-                }
+                Ok(Reading::Page(page)) => match unharmed(room, || room.catch_up(&page, seen_seq)) {
+                    Some(true) => return,
+                    Some(false) => {}
+                    None => _ = unharmed(room, || room.skip()),
+                },
                 Ok(Reading::OtherLog(head)) => room.replace_log(head.pos),
                 Err(BrokerError::Unavailable | BrokerError::Full) => tokio::time::sleep(RETRY).await,
             }
         }
     }
 
-    /// Compares the positions of a worker's rooms with the heads of their logs.
-    async fn compare(self: &Arc<Self>, worker: usize, all: bool) -> Result<(), BrokerError> {
-        let rooms: Vec<Arc<Room>> = self
-            .rooms
-            .iter()
-            .filter(|room| self.news.worker_of(&room.name) == worker)
-            .filter(|room| {
-                let mut state = room.state.lock();
-                let quiet = !std::mem::replace(&mut state.heard, false);
-                state.phase == Phase::Live && (all || quiet)
-            })
-            .map(|room| room.value().clone())
-            .collect();
-        for rooms in rooms.chunks(HEADS) {
-            let names: Vec<_> = rooms.iter().map(|room| room.name.clone()).collect();
+    /// The rooms whose envelopes a worker handles.
+    fn rooms_of(&self, worker: usize) -> Vec<Arc<Room>> {
+        let rooms = self.rooms.iter().filter(|room| self.news.worker_of(&room.name) == worker);
+        rooms.map(|room| room.value().clone()).collect()
+    }
+
+    /// Compares the positions of a worker's rooms with the heads of their logs. A room that is reading its log at the
+    /// moment may have read too early, so it is told too.
+    async fn compare(self: &Arc<Self>, worker: usize) -> Result<(), BrokerError> {
+        for rooms in self.rooms_of(worker).chunks(HEADS) {
+            let (names, from): (Vec<_>, Vec<_>) = rooms.iter().map(|room| (room.name.clone(), room.last())).unzip();
             let heads = self.broker.heads(&names).await?;
-            for (room, head) in rooms.iter().zip(heads) {
-                let differs = room.state.lock().last != head.pos;
-                if differs && room.suspect(head.pos.seq) {
+            for ((room, from), head) in rooms.iter().zip(from).zip(heads) {
+                if !room.has_reached(&head.pos, &from) && room.suspect(head.pos.seq) {
                     self.spawn_catch_up(room);
                 }
             }
@@ -137,14 +140,14 @@ impl Hub {
     }
 }
 
-/// Compares all rooms whenever envelopes may have been lost, and quiet ones now and then.
+/// Compares all rooms whenever envelopes may have been lost, and now and then.
 async fn compare_when_asked(hub: Arc<Hub>, worker: usize, missed: Arc<Notify>) {
     loop {
-        let all = tokio::select! {
-            () = missed.notified() => true,
-            () = tokio::time::sleep(hub.settings.head_check) => false,
-        };
-        while let Err(error) = hub.compare(worker, all).await {
+        tokio::select! {
+            () = missed.notified() => {}
+            () = tokio::time::sleep(hub.settings.head_check) => {}
+        }
+        while let Err(error) = hub.compare(worker).await {
             tracing::debug!(%error, "comparing rooms with their logs failed, trying again");
             tokio::time::sleep(RETRY).await;
         }

@@ -20,6 +20,7 @@ pub(super) fn event(room: &RoomName, event: &Event) -> ServerFrame {
     match event {
         Event::Entry(entry) => self::entry(room, entry),
         Event::Sent(sent) => self::sent(room, sent),
+        Event::Unproven { id } => error(*id, &Fault::Unavailable),
         Event::Reset { pos, reason } => {
             ServerFrame::Reset(wire::Reset { room: room_text(), seq: pos.seq, pos: pos.to_string(), reason: *reason })
         }
