@@ -40,7 +40,7 @@ prepare: ## Install what the tests need and the machine lacks
 .PHONY: test-rust
 test-rust: web ## The tests of the gateway, the wire contract and the load generator
 	cargo test --workspace --locked
-	cd gateway/fuzz && cargo check --locked
+	cd gateway/fuzz && CARGO_TARGET_DIR=../../target cargo check --locked
 
 .PHONY: test-web
 test-web: web ## The tests of the web client, in Node and in a browser against the gateway
