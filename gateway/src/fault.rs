@@ -5,6 +5,7 @@ use hubbub_shared::names::NameError;
 use hubbub_shared::{CloseCode, ErrorCode};
 use thiserror::Error;
 
+use crate::auth::AuthError;
 use crate::broker::BrokerError;
 use crate::limits::LimitsError;
 use crate::presence::PresenceError;
@@ -23,9 +24,9 @@ pub enum Fault {
     /// The credential is not good.
     #[error("{0}")]
     Unauthenticated(String),
-    /// The credential was good once.
-    #[error("the credential has run out; come back with a fresh one")]
-    TokenExpired,
+    /// The token is not good, or not now.
+    #[error(transparent)]
+    Token(#[from] AuthError),
     /// The user may not do this here.
     #[error("{0}")]
     Forbidden(&'static str),
@@ -109,7 +110,14 @@ impl Fault {
         match self {
             Self::BadRequest(_) => ErrorCode::BadRequest,
             Self::Unauthenticated(_) => ErrorCode::Unauthenticated,
-            Self::TokenExpired => ErrorCode::TokenExpired,
+            Self::Token(error) => match error {
+                AuthError::Malformed(_)
+                | AuthError::BadSignature
+                | AuthError::WrongClaims(_)
+                | AuthError::NotYetValid { .. } => ErrorCode::Unauthenticated,
+                AuthError::Expired => ErrorCode::TokenExpired,
+                AuthError::KeysUnavailable { .. } => ErrorCode::Unavailable,
+            },
             Self::Forbidden(_) => ErrorCode::Forbidden,
             Self::RoomInvalid(_) => ErrorCode::RoomInvalid,
             Self::AlreadyJoined => ErrorCode::AlreadyJoined,
@@ -130,9 +138,14 @@ impl Fault {
             Self::RateLimited { retry_after_ms } => Some(*retry_after_ms),
             Self::Unavailable => Some(RETRY_AFTER_MS),
             Self::Closing { retry_after_ms, .. } => *retry_after_ms,
+            Self::Token(AuthError::NotYetValid { retry_after_ms } | AuthError::KeysUnavailable { retry_after_ms }) => {
+                Some(*retry_after_ms)
+            }
             Self::BadRequest(_)
             | Self::Unauthenticated(_)
-            | Self::TokenExpired
+            | Self::Token(
+                AuthError::Malformed(_) | AuthError::BadSignature | AuthError::WrongClaims(_) | AuthError::Expired,
+            )
             | Self::Forbidden(_)
             | Self::RoomInvalid(_)
             | Self::AlreadyJoined
@@ -148,11 +161,11 @@ impl Fault {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Unavailable => Blame::Dependency,
+            Self::Unavailable | Self::Token(AuthError::KeysUnavailable { .. }) => Blame::Dependency,
             Self::Internal { .. } => Blame::Gateway,
             Self::BadRequest(_)
             | Self::Unauthenticated(_)
-            | Self::TokenExpired
+            | Self::Token(_)
             | Self::Forbidden(_)
             | Self::RoomInvalid(_)
             | Self::AlreadyJoined

@@ -1,6 +1,8 @@
 //! The tree tells the truth: calls go down, only the places named in ARCHITECTURE.md know what they know, and every
 //! file can be found from its parent.
 
+#![expect(clippy::unwrap_used, reason = "outside `#[test]` functions clippy does not see that this is a test")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use hubbub_shared::server_frame::RemovedReason;
 use hubbub_shared::{Data, Position, RoomName, UserId};
 
 use super::command::Command;
-use super::hello::{token_fault, token_is_revoked};
+use super::hello::token_is_revoked;
 use super::live::Conn;
 use super::reply::Reply;
 use crate::fault::Fault;
@@ -71,7 +71,7 @@ impl Conn {
 
     async fn refresh(&self, id: Option<u32>, caller: &Caller, token: &str) -> Result<(), Fault> {
         self.context.rooms.admit(caller, Activity::Request).await?;
-        let identity = self.context.authenticator.verify(token).await.map_err(|error| token_fault(&error))?;
+        let identity = self.context.authenticator.verify(token).await?;
         if identity.user != self.handle.user {
             return Err(Fault::Forbidden("this token is another user's; open a new connection for it"));
         }

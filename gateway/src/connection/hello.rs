@@ -214,25 +214,13 @@ where
     Ending::because(CloseCode::Unavailable, Fault::Unavailable)
 }
 
-/// What a token's refusal means, as an answer.
-pub fn token_fault(error: &AuthError) -> Fault {
-    match error {
-        AuthError::Malformed(_)
-        | AuthError::BadSignature
-        | AuthError::WrongClaims(_)
-        | AuthError::NotYetValid { .. } => Fault::Unauthenticated(error.to_string()),
-        AuthError::Expired => Fault::TokenExpired,
-        AuthError::KeysUnavailable { .. } => Fault::Unavailable,
-    }
-}
-
 fn refused_token(error: AuthError) -> Ending {
-    let code = match error {
+    let code = match &error {
         AuthError::Malformed(_) | AuthError::BadSignature | AuthError::WrongClaims(_) => CloseCode::CredentialInvalid,
         AuthError::Expired | AuthError::NotYetValid { .. } => CloseCode::CredentialExpired,
         AuthError::KeysUnavailable { .. } => CloseCode::Unavailable,
     };
-    Ending::because(code, token_fault(&error))
+    Ending::because(code, Fault::Token(error))
 }
 
 /// The revocation of a token's user, for tokens that are shown on a live connection.

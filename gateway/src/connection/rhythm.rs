@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     const BEAT: Duration = Duration::from_secs(25);
-    const GRACE: Duration = Duration::from_secs(60);
+    const GRACE: Duration = Duration::from_mins(1);
 
     fn at(start: Instant, seconds: u64) -> Instant {
         start + Duration::from_secs(seconds)
