@@ -1,0 +1,139 @@
+//! Life and death of the process: what it says at start, and how it ends.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot run its program has failed")]
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+/// A gateway in a process of its own, killed at the end of the test.
+struct Gateway {
+    child: Child,
+    address: String,
+    /// What it writes to standard error after the address.
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Gateway {
+    fn start(environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped()).stdout(Stdio::null());
+        command.env_clear().envs(environment.iter().copied());
+        let mut child = command.spawn().unwrap();
+        let (sender, lines) = std::sync::mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let address = loop {
+            let line = lines.recv_timeout(Duration::from_secs(20)).unwrap();
+            if let Some((_, address)) = line.split_once("listens on http://") {
+                break address.trim_end_matches("\u{1b}[0m").to_owned();
+            }
+        };
+        Self { child, address, lines }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    /// The exit code, once the process ends within the time given.
+    async fn exit_code(&mut self, within: Duration) -> i32 {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code().unwrap();
+            }
+            assert!(Instant::now() < deadline, "the gateway did not end within {within:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn wait_for_line(&self, part: &str) {
+        while !self.lines.recv_timeout(Duration::from_secs(20)).unwrap().contains(part) {}
+    }
+
+    async fn guest(&self) -> WebSocketStream<TcpStream> {
+        let socket = TcpStream::connect(&self.address).await.unwrap();
+        let url = format!("ws://{}/v1/ws", self.address);
+        let (mut client, _) = tokio_tungstenite::client_async(url, socket).await.unwrap();
+        let hello = json!({"type": "hello", "id": 1, "guest": {}});
+        client.send(Message::text(hello.to_string())).await.unwrap();
+        assert_eq!(next(&mut client).await["type"], "welcome");
+        client
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It has usually ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn next(client: &mut WebSocketStream<TcpStream>) -> Value {
+    let message = tokio::time::timeout(Duration::from_secs(20), client.next()).await.unwrap().unwrap().unwrap();
+    serde_json::from_str(message.to_text().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_signal_sends_everybody_away_and_ends_the_process_well() {
+    let mut gateway = Gateway::start(&[("HUBBUB_SERVER__DRAIN_MS", "300")]);
+    let mut client = gateway.guest().await;
+    gateway.signal("-TERM");
+
+    let draining = next(&mut client).await;
+    assert_eq!(draining["type"], "draining");
+    assert!(draining["reconnect_within_ms"].as_u64().unwrap() <= 300);
+    let error = next(&mut client).await;
+    assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!("unavailable")));
+    let close = tokio::time::timeout(Duration::from_secs(20), client.next()).await.unwrap().unwrap().unwrap();
+    let Message::Close(Some(close)) = close else { panic!("expected the close, got {close:?}") };
+    assert_eq!(u16::from(close.code), 4001);
+    drop(client);
+    assert_eq!(gateway.exit_code(Duration::from_secs(20)).await, 0);
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_process_at_once() {
+    let mut gateway = Gateway::start(&[("HUBBUB_SERVER__DRAIN_MS", "60000")]);
+    let clients = [gateway.guest().await, gateway.guest().await, gateway.guest().await];
+    gateway.signal("-TERM");
+    gateway.wait_for_line("draining");
+    gateway.signal("-TERM");
+    assert_eq!(gateway.exit_code(Duration::from_secs(5)).await, 1);
+    drop(clients);
+}
+
+#[test]
+fn a_port_in_use_is_one_clear_line_and_exit_code_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = Command::new(env!("CARGO_BIN_EXE_hubbub")).args(["--listen", &address]).env_clear().output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let errors: Vec<_> = stderr.lines().filter(|line| line.contains("Error")).collect();
+    assert_eq!(errors.len(), 1, "{stderr}");
+    assert!(errors[0].contains(&format!("cannot listen on {address}")) && errors[0].contains("--listen"), "{stderr}");
+}
+
+#[test]
+fn what_everybody_could_use_is_warned_of_loudly() {
+    let output = Command::new(env!("CARGO_BIN_EXE_hubbub"))
+        .args(["config", "check"])
+        .env_clear()
+        .env("HUBBUB_SERVER__LISTEN", "0.0.0.0:8080")
+        .env("HUBBUB_AUTH__GUESTS", "always")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("development secret") && said.contains("guests"), "{said}");
+}
