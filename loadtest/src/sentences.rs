@@ -62,6 +62,9 @@ fn connections(report: &Report, out: &mut impl Write) -> Result<()> {
 fn messages(report: &Report, out: &mut impl Write) -> Result<()> {
     let each = &report.messages;
     writeln!(out, "{HEAD}Messages{HEAD:#}")?;
+    if each.due == 0 {
+        return writeln!(out, "  None were to be sent; {} came.", report.deliveries.total);
+    }
     writeln!(
         out,
         "  {} were due, {} were sent, {} acknowledged, {} refused, {} never answered.",
@@ -91,6 +94,9 @@ fn latencies(report: &Report, out: &mut impl Write) -> Result<()> {
         ("delivered", each.delivered),
         ("held back", each.held_back),
     ] {
+        if count == 0 {
+            continue;
+        }
         writeln!(
             out,
             "  {name:<14}{p50_ms:>10.2}{p90_ms:>10.2}{p99_ms:>10.2}{p99_9_ms:>10.2}{max_ms:>10.2}{count:>10}"
