@@ -29,6 +29,8 @@ const WELCOME_TIMEOUT: Duration = Duration::from_secs(15);
 /// The first pause before another try is at most this long, and each further one at most twice the one before.
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// A connection that lasts as long was worth coming back for; one that ends sooner counts as another failure.
+const STAY_MIN: Duration = Duration::from_secs(5);
 
 /// What became of a player.
 #[derive(Debug, Clone, Copy, Default)]
@@ -112,8 +114,12 @@ impl Player {
                     if !std::mem::replace(&mut self.came, true) {
                         self.shared.latencies.connected.record(self.number, due.elapsed());
                     }
-                    attempts = 0;
-                    Stay::new(&mut self, &welcome).run(socket).await
+                    let arrived = Instant::now();
+                    let departure = Stay::new(&mut self, &welcome).run(socket).await;
+                    if arrived.elapsed() >= STAY_MIN {
+                        attempts = 0;
+                    }
+                    departure
                 }
                 Err(departure) => departure,
             };

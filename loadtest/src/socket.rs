@@ -123,8 +123,15 @@ impl Socket {
         std::future::poll_fn(|cx| self.poll_next(cx)).await
     }
 
+    /// Writes what is queued, without waiting for anything else.
+    pub(crate) async fn flush(&mut self) {
+        // What cannot be written in time is as lost as the connection.
+        drop(timeout(CLOSE_TIMEOUT, std::future::poll_fn(|cx| self.poll_write(cx))).await);
+    }
+
     /// Says goodbye, and waits a little for the answer.
     pub(crate) async fn close(mut self) {
+        self.flush().await;
         let farewell = CloseFrame { code: 1000.into(), reason: Utf8Bytes::from_static("") };
         let ends = async {
             if self.stream.close(Some(farewell)).await.is_ok() {

@@ -19,6 +19,8 @@ use crate::subscription::{Fit, State};
 
 /// The longest that a churning player stays away.
 const AWAY_MAX: Duration = Duration::from_secs(1);
+/// How long a player that is about to disconnect waits for a message to send, so that its answer is still owed then.
+const PART_WITHIN: Duration = Duration::from_millis(500);
 /// How long to wait before a room is asked for again, where the gateway does not say.
 const REJOIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -43,6 +45,8 @@ pub(super) struct Stay<'a> {
     /// Rooms that will be joined again, and when.
     rejoins: Vec<(Instant, usize)>,
     churn_at: Option<Instant>,
+    /// It disconnects with the next message, or then at the latest.
+    part_by: Option<Instant>,
     /// The replica is about to stop; when to go.
     go_at: Option<Instant>,
     /// A gateway that says nothing for longer is gone.
@@ -65,6 +69,7 @@ impl<'a> Stay<'a> {
             since: now,
             rejoins: Vec::new(),
             churn_at: None,
+            part_by: None,
             go_at: None,
             silence_max,
             heard: now,
@@ -80,7 +85,8 @@ impl<'a> Stay<'a> {
         self.player.unanswered.extend(std::mem::take(&mut self.asked).into_messages());
         match departure {
             Departure::Over | Departure::Away { politely: true, .. } => socket.close().await,
-            Departure::Away { politely: false, .. } | Departure::ComeBack { .. } | Departure::StayAway => drop(socket),
+            Departure::Away { politely: false, .. } => socket.flush().await,
+            Departure::ComeBack { .. } | Departure::StayAway => {}
         }
         departure
     }
@@ -177,13 +183,15 @@ impl<'a> Stay<'a> {
         let churns = phase == Phase::Send && self.player.shared.plan.churns(self.player.number);
         if !churns {
             self.churn_at = None;
-        } else if self.churn_at.is_none() {
+        } else if self.churn_at.is_none() && self.part_by.is_none() {
             self.churn_at = Some(Instant::now() + self.until_churn());
         }
         let send_at = if sends(phase) && !full { self.send_at() } else { None };
         let rejoin_at = self.rejoins.iter().map(|(at, _)| *at).min();
-        let at =
-            [send_at, rejoin_at, self.churn_at, self.go_at].into_iter().flatten().fold(self.listen_at, Instant::min);
+        let at = [send_at, rejoin_at, self.churn_at, self.part_by, self.go_at]
+            .into_iter()
+            .flatten()
+            .fold(self.listen_at, Instant::min);
         if timer.deadline() != at || timer.is_elapsed() {
             timer.as_mut().reset(at);
         }
@@ -212,21 +220,26 @@ impl<'a> Stay<'a> {
         for subscription in due {
             self.join(socket, subscription);
         }
-        if sends(phase) {
-            self.send_what_is_due(socket, now);
+        let has_sent = sends(phase) && self.send_what_is_due(socket, now);
+        if self.part_by.is_some_and(|at| at <= now || has_sent) {
+            let time = AWAY_MAX.mul_f64(self.player.random.random());
+            return Some(Departure::Away { time, politely: self.player.random.random() });
         }
         if self.churn_at.is_some_and(|at| at <= now) {
             self.churn_at = None;
-            return self.churn(socket);
+            self.churn(socket, now);
         }
         None
     }
 
-    fn send_what_is_due(&mut self, socket: &mut Socket, now: Instant) {
+    /// Answers whether anything was.
+    fn send_what_is_due(&mut self, socket: &mut Socket, now: Instant) -> bool {
+        let mut has_sent = false;
         while let (Some(at), Some((message, due))) = (self.send_at(), self.player.share.peek()) {
             if at > now || socket.is_full() {
-                return;
+                break;
             }
+            has_sent = true;
             let turn = self.player.share.turn() as usize;
             self.player.share.advance();
             self.player.shared.tallies.sent.add(1);
@@ -237,14 +250,15 @@ impl<'a> Stay<'a> {
             }
             self.send(socket, message, turn % self.player.memberships.len(), due);
         }
+        has_sent
     }
 
-    /// Leaves a room and comes back to it, or goes away altogether.
-    fn churn(&mut self, socket: &mut Socket) -> Option<Departure> {
+    /// Leaves a room to come back to it, or makes up its mind to go away altogether.
+    fn churn(&mut self, socket: &mut Socket, now: Instant) {
         self.player.shared.tallies.churned.add(1);
         if self.player.random.random() {
-            let time = AWAY_MAX.mul_f64(self.player.random.random());
-            return Some(Departure::Away { time, politely: self.player.random.random() });
+            self.part_by = Some(now + PART_WITHIN);
+            return;
         }
         let subscription = self.player.random.random_range(0..self.player.memberships.len());
         if self.player.memberships[subscription].subscription.state() == State::Joined {
@@ -252,7 +266,6 @@ impl<'a> Stay<'a> {
             let id = self.asked.ask(Request::Leave { subscription });
             socket.queue(&ClientFrame::Leave(Leave { id: Some(id), room: self.room(subscription) }));
         }
-        None
     }
 
     fn room(&self, subscription: usize) -> String {
