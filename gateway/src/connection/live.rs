@@ -39,6 +39,7 @@ pub struct Live {
     session: Option<Session>,
     traffic: Arc<Traffic>,
     rhythm: Rhythm,
+    expires_at_ms: Option<u64>,
     lanes: Lanes,
     requests: FuturesUnordered<BoxFuture<'static, Done>>,
     advances: FuturesUnordered<BoxFuture<'static, SubscriptionId>>,
@@ -93,6 +94,7 @@ impl Live {
             session: None,
             traffic,
             rhythm: Rhythm::new(settings.heartbeat, settings.slow_grace, now),
+            expires_at_ms: None,
             lanes: Lanes::default(),
             requests: FuturesUnordered::new(),
             advances: FuturesUnordered::new(),
@@ -143,6 +145,9 @@ impl Live {
                     if let Err(fault) = done.result && let Some(ending) = self.complain(done.id, &fault) {
                         return Some(ending);
                     }
+                    if self.set_expiry() {
+                        clock.as_mut().reset(self.rhythm.next());
+                    }
                 }
                 Some(id) = self.advances.next(), if !self.advances.is_empty() => {
                     self.advancing.retain(|other| *other != id);
@@ -192,7 +197,6 @@ impl Live {
                             }
                         },
                     }
-                    self.set_expiry();
                 }
             }
         }
@@ -302,11 +306,24 @@ impl Live {
         self.session = session;
     }
 
-    fn set_expiry(&mut self) {
-        let now_ms = self.conn.context.clock.now_ms();
+    /// Takes over when the credential runs out; answers whether that changed, as it does after a refresh.
+    fn set_expiry(&mut self) -> bool {
         let expires_at_ms = *self.conn.expires_at_ms.lock();
-        self.rhythm.expires =
-            expires_at_ms.map(|at_ms| Instant::now() + Duration::from_millis(at_ms.saturating_sub(now_ms)));
+        let changed = expires_at_ms != self.expires_at_ms;
+        if changed {
+            let now_ms = self.conn.context.clock.now_ms();
+            let left = |at_ms: u64| Duration::from_millis(at_ms.saturating_sub(now_ms));
+            self.rhythm.expires = expires_at_ms.map(|at_ms| Instant::now() + left(at_ms));
+            self.expires_at_ms = expires_at_ms;
+        }
+        changed
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        // However the connection came to its end, the others in its rooms learn of it.
+        self.detach();
     }
 }
 

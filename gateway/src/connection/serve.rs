@@ -1,10 +1,11 @@
 //! A connection from its first frame to its last.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use hubbub_shared::CloseCode;
 
 use super::Context;
@@ -117,9 +118,12 @@ impl Live {
         let ending = {
             let mut write = std::pin::pin!(write_all(writer, &outbox));
             let ending = {
-                let listen = std::pin::pin!(self.listen(reader));
+                let listen = std::pin::pin!(AssertUnwindSafe(self.listen(reader)).catch_unwind());
                 match select(listen, write.as_mut()).await {
-                    Either::Left((ending, _)) => ending,
+                    Either::Left((Ok(ending), _)) => ending,
+                    Either::Left((Err(_), _)) => {
+                        Some(Ending::because(CloseCode::Internal, Fault::internal("a connection panicked")))
+                    }
                     // The socket is broken; the outbox is closed by nobody but the lines below.
                     Either::Right(_) => None,
                 }
