@@ -51,6 +51,7 @@ impl Readiness {
 pub async fn drain(registry: &Arc<Registry>, window: Duration) {
     /// Clients that were told to go are given this long to be gone.
     const LAST: Duration = Duration::from_secs(3);
+    registry.drain();
     let start = Instant::now();
     let mut leaving: Vec<_> =
         registry.all().into_iter().map(|handle| (window.mul_f64(rand::rng().random_range(0.0..1.0)), handle)).collect();

@@ -60,12 +60,18 @@ impl Gateway {
         while !self.lines.recv_timeout(Duration::from_secs(20)).unwrap().contains(part) {}
     }
 
-    async fn guest(&self) -> WebSocketStream<TcpStream> {
+    /// A client that has said hello.
+    async fn connect(&self) -> WebSocketStream<TcpStream> {
         let socket = TcpStream::connect(&self.address).await.unwrap();
         let url = format!("ws://{}/v1/ws", self.address);
         let (mut client, _) = tokio_tungstenite::client_async(url, socket).await.unwrap();
         let hello = json!({"type": "hello", "id": 1, "guest": {}});
         client.send(Message::text(hello.to_string())).await.unwrap();
+        client
+    }
+
+    async fn guest(&self) -> WebSocketStream<TcpStream> {
+        let mut client = self.connect().await;
         assert_eq!(next(&mut client).await["type"], "welcome");
         client
     }
@@ -100,6 +106,24 @@ async fn a_signal_sends_everybody_away_and_ends_the_process_well() {
     assert_eq!(u16::from(close.code), 4001);
     drop(client);
     assert_eq!(gateway.exit_code(Duration::from_secs(20)).await, 0);
+}
+
+#[tokio::test]
+async fn whoever_comes_while_the_gateway_drains_is_sent_on_at_once() {
+    let mut gateway = Gateway::start(&[("HUBBUB_SERVER__DRAIN_MS", "60000")]);
+    let clients = [gateway.guest().await, gateway.guest().await];
+    gateway.signal("-TERM");
+    gateway.wait_for_line("draining");
+
+    let mut late = gateway.connect().await;
+    let error = next(&mut late).await;
+    assert_eq!((&error["code"], &error["id"]), (&json!("unavailable"), &json!(1)));
+    assert!(error["retry_after_ms"].as_u64().is_some());
+    let Some(Ok(Message::Close(Some(close)))) = late.next().await else { panic!("expected the close") };
+    assert_eq!(u16::from(close.code), 4001);
+    gateway.signal("-TERM");
+    gateway.exit_code(Duration::from_secs(5)).await;
+    drop(clients);
 }
 
 #[tokio::test]

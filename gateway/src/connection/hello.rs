@@ -15,7 +15,7 @@ use super::registry::Registration;
 use super::reply::{Dialect, Reply, Welcome};
 use crate::auth::{AuthError, Identity};
 use crate::broker::Author;
-use crate::fault::Fault;
+use crate::fault::{Fault, RETRY_AFTER_MS};
 use crate::grants::Grants;
 use crate::hub::outbox::Outbox;
 use crate::ids::ConnectionId;
@@ -64,6 +64,9 @@ impl Context {
     }
 
     async fn admit(&self, opening: &Opening) -> Result<(), Ending> {
+        if self.registry.is_draining() {
+            return Err(Ending::for_a_while(CloseCode::Draining, RETRY_AFTER_MS));
+        }
         let verdict = self.rooms.charge_hello(opening.address).await.map_err(unreachable)?;
         admitted(verdict).map_err(|fault| Ending::because(CloseCode::RateLimited, fault))
     }
@@ -152,7 +155,7 @@ impl Context {
         let registration = self
             .registry
             .register(handle, replaced.as_ref().map(|older| older.id))
-            .map_err(|code| Ending::for_a_while(code, crate::fault::RETRY_AFTER_MS))?;
+            .map_err(|code| Ending::for_a_while(code, RETRY_AFTER_MS))?;
         let handle = &registration.handle;
         if !still_good(self, handle).await.map_err(unreachable)? {
             let standing = self.sessions.user_standing(&author.user).await.map_err(unreachable)?;

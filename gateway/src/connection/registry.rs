@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -28,6 +28,7 @@ pub struct Capacity {
 pub struct Registry {
     capacity: Capacity,
     sockets: AtomicUsize,
+    draining: AtomicBool,
     by_id: DashMap<ConnectionId, Arc<Handle>, ahash::RandomState>,
     by_user: DashMap<UserId, Vec<Arc<Handle>>, ahash::RandomState>,
     by_address: DashMap<IpAddr, usize, ahash::RandomState>,
@@ -56,6 +57,7 @@ impl Registry {
         Self {
             capacity,
             sockets: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
             by_id: DashMap::default(),
             by_user: DashMap::default(),
             by_address: DashMap::default(),
@@ -67,6 +69,16 @@ impl Registry {
     pub fn accept(self: &Arc<Self>) -> Socket {
         let before = self.sockets.fetch_add(1, Ordering::Relaxed);
         Socket { registry: self.clone(), fits: before < self.capacity.connections }
+    }
+
+    /// From here on nobody is welcome: whoever comes would only be sent away again.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nobody is welcome any more.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     /// Sockets that are open.
