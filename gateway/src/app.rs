@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::connection::registry::{Capacity, Registry};
 use crate::connection::{Context, orders};
 use crate::control::Control;
+use crate::http::{self, Http};
 use crate::hub::{Hub, HubParts};
 use crate::lifecycle::{self, Phase, Readiness};
 use crate::limits::Limits;
@@ -156,6 +157,18 @@ impl App {
         });
         let mut exported = MetricsRegistry::with_prefix("hubbub");
         metrics.register(&mut exported);
+        http::metrics::register_gauges(context.clone(), &mut exported);
+        let http = Arc::new(Http {
+            context: context.clone(),
+            readiness: readiness.clone(),
+            api_keys: settings::api_keys(&config.auth),
+            exported,
+            metrics_apart: config.server.metrics_listen.is_some(),
+            metrics: metrics.http.clone(),
+            trusted_proxies: config.server.trusted_proxies.clone(),
+            origins: config.server.origins.clone(),
+            cookie: config.auth.cookie.clone(),
+        });
         let app = Self {
             address,
             operator_address,
@@ -167,9 +180,9 @@ impl App {
             connections,
             stop,
         };
-        app.serve(listener, transport::router(transport));
+        app.serve(listener, transport::router(transport).merge(http::router(http.clone())));
         if let Some(listener) = operator_listener {
-            drop(listener);
+            app.serve(listener, http::operator_router(http));
         }
         app.readiness.enter(Phase::Ready);
         Ok(app)

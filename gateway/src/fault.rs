@@ -64,9 +64,6 @@ pub enum Fault {
     /// The target or position is not in the log.
     #[error("{0}")]
     Gone(&'static str),
-    /// There is nothing of this name.
-    #[error("{0}")]
-    NotFound(&'static str),
     /// The connection is about to be closed.
     #[error("{}", code.reason())]
     Closing {
@@ -125,7 +122,7 @@ impl Fault {
             Self::TooLarge { .. } => ErrorCode::TooLarge,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::TooManyRooms { .. } => ErrorCode::LimitExceeded,
-            Self::Gone(_) | Self::NotFound(_) => ErrorCode::Gone,
+            Self::Gone(_) => ErrorCode::Gone,
             Self::Closing { code, .. } => code.error_code(),
             Self::Unavailable => ErrorCode::Unavailable,
             Self::Internal { .. } => ErrorCode::Internal,
@@ -153,7 +150,6 @@ impl Fault {
             | Self::TooLarge { .. }
             | Self::TooManyRooms { .. }
             | Self::Gone(_)
-            | Self::NotFound(_)
             | Self::Internal { .. } => None,
         }
     }
@@ -174,7 +170,6 @@ impl Fault {
             | Self::RateLimited { .. }
             | Self::TooManyRooms { .. }
             | Self::Gone(_)
-            | Self::NotFound(_)
             | Self::Closing { .. } => Blame::Peer,
         }
     }

@@ -24,25 +24,46 @@ pub enum Phase {
     Draining,
 }
 
-/// Where a replica stands in its life, for whoever asks.
+/// How a replica stands with its backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// It answers, and what other replicas say is heard.
+    Heard,
+    /// It does not answer.
+    Away,
+    /// It answers, but what other replicas say is not heard.
+    Deaf,
+}
+
+/// Where a replica stands, for whoever asks.
 #[derive(Debug)]
-pub struct Readiness(Mutex<Phase>);
+pub struct Readiness(Mutex<(Phase, Backend)>);
 
 impl Default for Readiness {
     fn default() -> Self {
-        Self(Mutex::new(Phase::Starting))
+        Self(Mutex::new((Phase::Starting, Backend::Heard)))
     }
 }
 
 impl Readiness {
-    /// Where it stands.
+    /// Where it stands in its life.
     pub fn phase(&self) -> Phase {
-        *self.0.lock()
+        self.0.lock().0
     }
 
     /// It moved on.
     pub fn enter(&self, phase: Phase) {
-        *self.0.lock() = phase;
+        self.0.lock().0 = phase;
+    }
+
+    /// How it stands with its backend.
+    pub fn backend(&self) -> Backend {
+        self.0.lock().1
+    }
+
+    /// How it was found to stand with its backend.
+    pub fn found(&self, backend: Backend) {
+        self.0.lock().1 = backend;
     }
 }
 

@@ -81,7 +81,7 @@ fn without_white_space(json: &str) -> String {
 }
 
 /// How deep arrays and objects are nested in valid JSON: 0 for a number, 1 for `[]`.
-pub(crate) fn depth(json: &str) -> usize {
+pub fn depth(json: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0_usize);
     scan(json, |byte, in_string| match byte {
         b'[' | b'{' if !in_string => {

@@ -19,7 +19,7 @@ pub mod limits;
 pub mod names;
 pub mod position;
 pub mod server_frame;
-mod strict;
+pub mod strict;
 
 #[cfg(test)]
 mod typescript;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::config::{Config, HubConfig, LimitsConfig};
+use crate::auth::api_keys::{ApiKeyName, ApiKeys};
+use crate::config::{AuthConfig, Config, HubConfig, LimitsConfig};
 use crate::connection::ConnectionSettings;
 use crate::hub::HubSettings;
 use crate::rooms::Quotas;
@@ -13,6 +14,10 @@ pub(super) fn workers(configured: usize) -> usize {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
     }
+}
+
+pub(super) fn api_keys(config: &AuthConfig) -> ApiKeys {
+    ApiKeys::new(config.api_keys.iter().map(|key| (ApiKeyName::new(&key.name), *key.hash.as_bytes())))
 }
 
 pub(super) fn hub(config: &HubConfig) -> HubSettings {

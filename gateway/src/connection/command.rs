@@ -2,6 +2,7 @@
 
 use hubbub_shared::{Position, RoomName, UserId};
 
+use crate::broker::Body;
 use crate::fault::Fault;
 use crate::hub::join::Join;
 use crate::rooms::moderate::Moderation;
@@ -139,6 +140,30 @@ pub enum Touches<'a> {
 }
 
 impl Command {
+    /// The request's name, for metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Hello(_) => "hello",
+            Self::Refresh { .. } => "refresh",
+            Self::Join(_) => "join",
+            Self::Leave { .. } => "leave",
+            Self::Post { posting: Posting { body, .. }, .. } => match body {
+                Body::Message { .. } => "send",
+                Body::Edit { .. } => "edit",
+                Body::Delete { .. } => "delete",
+                Body::Reaction { .. } => "react",
+            },
+            Self::Signal { .. } => "signal",
+            Self::Members { .. } => "members",
+            Self::Read { .. } => "read",
+            Self::Unread { .. } => "unread",
+            Self::History { .. } => "history",
+            Self::Moderate(_) => "moderate",
+            Self::Ping => "ping",
+            Self::Pong => "pong",
+        }
+    }
+
     /// The rooms that the request names.
     pub fn touches(&self) -> Touches<'_> {
         match self {

@@ -219,8 +219,10 @@ impl Live {
         while let Some((Waiting { request: Request { id, command }, reserved }, lane)) = self.lanes.begin() {
             let conn = self.conn.clone();
             self.requests.push(Box::pin(async move {
+                let (name, began) = (command.name(), Instant::now());
                 let result = AssertUnwindSafe(conn.execute(id, command)).catch_unwind().await;
                 drop(reserved);
+                conn.context.metrics.handled(name, began.elapsed());
                 let result = result.unwrap_or_else(|_| Err(Fault::internal("carrying out a request panicked")));
                 Done { lane, id, result }
             }));

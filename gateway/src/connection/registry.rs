@@ -91,6 +91,11 @@ impl Registry {
         self.by_id.len()
     }
 
+    /// Users with a connection here.
+    pub fn users_len(&self) -> usize {
+        self.by_user.len()
+    }
+
     /// Whether there is no connection.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()

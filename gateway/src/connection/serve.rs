@@ -42,8 +42,12 @@ pub async fn serve<R, W>(
         Ok(Err(Some(ending))) => ending,
         Ok(Ok((id, _))) if !fits => Ending::new(CloseCode::Full).answering(id),
         Ok(Ok((id, hello))) => match Box::pin(context.log_in(&opening, &dialect, hello, id)).await {
-            Err(ending) => ending,
+            Err(ending) => {
+                context.metrics.greeted(Err(ending.fault.code()));
+                ending
+            }
             Ok(logged_in) => {
+                context.metrics.greeted(Ok(()));
                 let live = Live::new(&context, logged_in, traffic);
                 live.run(&mut reader, &mut writer).await;
                 return;

@@ -10,7 +10,7 @@ use crate::hub::event::{Encoder, Event, Language};
 mod requests;
 mod writing;
 
-pub use writing::entry_json;
+pub use writing::history_entries;
 
 /// The native language.
 #[derive(Debug, Clone, Copy)]

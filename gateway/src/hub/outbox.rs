@@ -20,6 +20,7 @@ use super::room::Room;
 use super::subscription::{Pace, Placed, Subscription, SubscriptionId};
 use crate::broker::{Author, Entry};
 use crate::ids::{ConnectionId, Origin};
+use crate::telemetry::metrics::{OutboxMetrics, Tally};
 
 /// What a frame in the queue is, which decides what becomes of it when there is no room.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ struct State {
     answered: Vec<u64>,
     /// Something was left for the connection to do, see [`Outbox::next_pending`].
     attention: bool,
+    /// What has happened since it was counted last.
+    tally: Tally,
     closed: bool,
 }
 
@@ -69,6 +72,7 @@ pub struct Outbox {
     pub user: Author,
     encoder: Arc<dyn Encoder>,
     bound_bytes: usize,
+    metrics: Arc<OutboxMetrics>,
     state: Mutex<State>,
     readable: Notify,
     drained: Notify,
@@ -114,10 +118,21 @@ impl Outbox {
             user,
             encoder,
             bound_bytes,
+            metrics: Arc::default(),
             state: Mutex::new(State::default()),
             readable: Notify::new(),
             drained: Notify::new(),
         }
+    }
+
+    /// What happens in it is counted there.
+    pub fn counted_by(self, metrics: Arc<OutboxMetrics>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Where what happens in it is counted.
+    pub fn metrics(&self) -> &OutboxMetrics {
+        &self.metrics
     }
 
     /// The wire language of the connection.
@@ -375,6 +390,7 @@ impl Outbox {
     }
 
     fn push_placed(&self, state: &mut State, id: SubscriptionId, shared: &Shared, entry: &Arc<Entry>, placed: Placed) {
+        state.tally.delivered += 1;
         match placed {
             Placed::Entry => state.push(shared.frame(self.encoder()), Kind::Entry(id, entry.clone())),
             Placed::EntryThenSent { request, sent } => {
@@ -438,6 +454,8 @@ impl Outbox {
             let frame = shared.frame(self.encoder());
             if state.used_bytes() + frame.len() <= self.bound_bytes / 2 {
                 state.push(frame, Kind::Signal);
+            } else {
+                state.tally.dropped_signals += 1;
             }
         });
     }
@@ -479,7 +497,9 @@ impl Outbox {
         let result = change(&mut state);
         let filled = was_empty && !state.queue.is_empty();
         let attention = std::mem::take(&mut state.attention);
+        let tally = std::mem::take(&mut state.tally);
         drop(state);
+        self.metrics.add(tally);
         if filled {
             self.readable.notify_one();
         }
@@ -532,6 +552,7 @@ impl State {
 
     fn lost_presence(&mut self, id: SubscriptionId, lost: bool) {
         self.attention |= lost;
+        self.tally.dropped_presence += u64::from(lost);
         if let Some(subscription) = self.subscription(id) {
             subscription.resync = lost;
         }
@@ -562,7 +583,10 @@ impl State {
     fn give_up_signals(&mut self) {
         for item in std::mem::take(&mut self.queue) {
             match item.kind {
-                Kind::Signal => self.queued_bytes -= item.cost_bytes(),
+                Kind::Signal => {
+                    self.queued_bytes -= item.cost_bytes();
+                    self.tally.dropped_signals += 1;
+                }
                 Kind::Presence(id) => {
                     self.queued_bytes -= item.cost_bytes();
                     self.lost_presence(id, true);
@@ -595,10 +619,12 @@ impl State {
                 None => self.queue.push_front(item),
                 Some(subscription) => {
                     let cost_bytes = item.cost_bytes();
+                    let is_entry = matches!(item.kind, Kind::Entry(..) | Kind::Echo(..));
                     if let Kind::Echo(_, _, request, sent) | Kind::SentAfter(_, request, sent) = item.kind {
                         subscription.give_up_echo(request, sent);
                     }
                     self.queued_bytes -= cost_bytes;
+                    self.tally.dropped_entries += u64::from(is_entry);
                 }
             }
         }

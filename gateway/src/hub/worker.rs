@@ -63,12 +63,12 @@ fn handle(hub: &Arc<Hub>, room: &Arc<Room>, envelope: Envelope) -> bool {
     let by = envelope.origin.map(|origin| origin.connection);
     match envelope.payload {
         Payload::Entry(entry) => {
-            hub.metrics.entries_heard.inc();
             match unharmed(room, || room.hear(&entry, envelope.origin)) {
                 Some(Heard::Settled) => {}
                 Some(Heard::Hole) => hub.spawn_catch_up(room),
                 None => _ = unharmed(room, || room.skip()),
             }
+            hub.metrics.fanned_out(entry.time_ms);
             false
         }
         Payload::Signal { from, data } => {

@@ -1,78 +1,22 @@
-//! Counters and gauges, in the form that Prometheus reads.
+//! Counters and histograms, in the form that Prometheus reads. What there is at one moment (connections, rooms) is not
+//! counted up and down but looked up when it is asked for, see [`crate::http::metrics`].
 
-use hubbub_shared::{CloseCode, ErrorCode};
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-/// What the hub counts.
-#[derive(Debug, Clone, Default)]
-pub struct HubMetrics {
-    /// Entries that the bus brought.
-    pub entries_heard: Counter,
-    /// Reads of the log by rooms that were behind.
-    pub catch_ups: Counter,
-    /// Reads of the log for any reason of the hub's.
-    pub log_reads: Counter,
-    /// Resumes that the ring could prove.
-    pub replays_from_ring: Counter,
-    /// Resumes that needed the log.
-    pub replays_from_log: Counter,
-}
+mod connection;
+mod http;
+mod hub;
+mod outbox;
 
-impl HubMetrics {
-    /// Registers everything.
-    pub fn register(&self, registry: &mut Registry) {
-        registry.register("entries_heard", "Entries that the bus brought", self.entries_heard.clone());
-        registry.register("catch_ups", "Reads of the log by rooms that were behind", self.catch_ups.clone());
-        registry.register("log_reads", "Reads of the log by the hub", self.log_reads.clone());
-        registry.register("replays_from_ring", "Resumes that the ring could prove", self.replays_from_ring.clone());
-        registry.register("replays_from_log", "Resumes that needed the log", self.replays_from_log.clone());
-    }
-}
+pub use connection::ConnectionMetrics;
+pub use http::HttpMetrics;
+pub use hub::HubMetrics;
+pub use outbox::{OutboxMetrics, Tally};
 
-/// The code of an answer that failed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct CodeLabel {
-    code: &'static str,
-}
-
-/// The code of a close.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct CloseLabel {
-    code: u16,
-}
-
-/// What connections count.
-#[derive(Debug, Clone, Default)]
-pub struct ConnectionMetrics {
-    errors: Family<CodeLabel, Counter>,
-    closes: Family<CloseLabel, Counter>,
-}
-
-impl ConnectionMetrics {
-    /// Registers everything.
-    pub fn register(&self, registry: &mut Registry) {
-        registry.register("errors", "Requests that failed, by code", self.errors.clone());
-        registry.register(
-            "closes",
-            "Connections that ended, by close code; 1006 for a client that just left",
-            self.closes.clone(),
-        );
-    }
-
-    /// A request failed.
-    pub fn failed(&self, code: ErrorCode) {
-        self.errors.get_or_create(&CodeLabel { code: code.as_str() }).inc();
-    }
-
-    /// A connection ended; without a code because the client just left.
-    pub fn ended(&self, code: Option<CloseCode>) {
-        let code = code.map_or(1006, CloseCode::number);
-        self.closes.get_or_create(&CloseLabel { code }).inc();
-    }
-}
+/// Seconds that something may take between a process's own memory and a backend that is about to be given up.
+const SECONDS: [f64; 14] =
+    [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 
 /// What a replica counts.
 #[derive(Debug, Clone, Default)]
@@ -81,6 +25,8 @@ pub struct Metrics {
     pub hub: HubMetrics,
     /// The connections'.
     pub connection: ConnectionMetrics,
+    /// Those of calls.
+    pub http: HttpMetrics,
 }
 
 impl Metrics {
@@ -88,5 +34,8 @@ impl Metrics {
     pub fn register(&self, registry: &mut Registry) {
         self.hub.register(registry);
         self.connection.register(registry);
+        self.http.register(registry);
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "Which build this is", build);
     }
 }

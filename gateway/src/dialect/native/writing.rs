@@ -100,7 +100,7 @@ pub(super) fn entry(room: &RoomName, entry: &Entry) -> ServerFrame {
 }
 
 /// An entry as JSON, as it stands in `history`.
-pub fn entry_json(room: &RoomName, entry: &Entry) -> Option<Data> {
+fn entry_json(room: &RoomName, entry: &Entry) -> Option<Data> {
     Data::from_json(&self::entry(room, entry).encode()).ok()
 }
 
@@ -206,8 +206,21 @@ fn members(id: Option<u32>, room: &RoomName, page: &MembersPage) -> ServerFrame 
     })
 }
 
-/// Takes in entries, from the side that was asked for, until the reply is full.
 fn history(id: Option<u32>, room: &RoomName, history: &HistoryPage, reply_bytes: usize) -> ServerFrame {
+    let (entries, more) = history_entries(room, history, reply_bytes);
+    ServerFrame::History(wire::History {
+        id,
+        room: room.to_string(),
+        seq: history.head.pos.seq,
+        pos: history.head.pos.to_string(),
+        entries,
+        more,
+        trimmed: history.trimmed(),
+    })
+}
+
+/// The entries of a page as JSON, from the side that was asked for until the reply is full; and whether there are more.
+pub fn history_entries(room: &RoomName, history: &HistoryPage, reply_bytes: usize) -> (Vec<Data>, bool) {
     let mut left_bytes = reply_bytes.saturating_sub(HISTORY_FRAME_BYTES);
     let mut entries = Vec::new();
     let mut more = history.page.more;
@@ -228,15 +241,7 @@ fn history(id: Option<u32>, room: &RoomName, history: &HistoryPage, reply_bytes:
         history.page.entries.iter().rev().all(&mut take);
         entries.reverse();
     }
-    ServerFrame::History(wire::History {
-        id,
-        room: room.to_string(),
-        seq: history.head.pos.seq,
-        pos: history.head.pos.to_string(),
-        entries,
-        more,
-        trimmed: history.trimmed(),
-    })
+    (entries, more)
 }
 
 fn error(id: Option<u32>, fault: &Fault) -> ServerFrame {
