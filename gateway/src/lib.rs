@@ -5,11 +5,11 @@
 
 pub mod app;
 pub mod cli;
-pub mod lifecycle;
 
 pub mod transport;
 
 pub mod http;
+pub mod lifecycle;
 
 pub mod dialect;
 
