@@ -15,7 +15,7 @@ pub use hub::HubMetrics;
 pub use outbox::{OutboxMetrics, Tally};
 
 /// Seconds that something may take between a process's own memory and a backend that is about to be given up.
-const SECONDS: [f64; 14] =
+const SECONDS: [f64; 16] =
     [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// What a replica counts.
