@@ -148,19 +148,16 @@ fn the_map_of_the_architecture_lists_every_module_in_reading_order() {
 
 #[test]
 fn every_metric_of_the_operations_manual_is_there() {
-    let code = document("gateway/src/telemetry/metrics.rs");
-    let registered: BTreeSet<String> = code
-        .split(".register(")
-        .skip(1)
-        .filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next())
-        .map(|name| format!("hubbub_{name}"))
-        .collect();
+    let mut code = String::new();
+    for folder in ["gateway/src/telemetry", "gateway/src/telemetry/metrics", "gateway/src/http"] {
+        let files = fs::read_dir(root().join(folder)).into_iter().flatten().map(|file| file.unwrap().path());
+        code.extend(files.filter(|path| path.is_file()).map(|path| fs::read_to_string(path).unwrap()));
+    }
     let rows = table(&document("docs/operations.md"), "| metric | meaning | what to do |");
-    let listed: BTreeSet<String> = column(&rows, 0)
-        .iter()
-        .map(|name| name.split('{').next().unwrap().trim_end_matches("_total").to_owned())
-        .collect();
-    assert!(listed.is_subset(&registered), "there is no metric {:?}", listed.difference(&registered));
+    for metric in column(&rows, 0) {
+        let name = metric.split('{').next().unwrap().trim_start_matches("hubbub_").trim_end_matches("_total");
+        assert!(code.contains(&format!("\"{name}\"")), "there is no metric {metric}");
+    }
 }
 
 #[test]
