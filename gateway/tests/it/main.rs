@@ -1,0 +1,11 @@
+//! The wire from outside: a whole gateway in this process, and clients that know of it what the protocol says.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot reach its gateway has failed")]
+
+mod client;
+mod frames;
+mod harness;
+mod plain_http;
+
+mod opening;
+mod transport;
