@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -42,13 +42,6 @@ impl Client {
     /// Upgrades; these headers go with the request.
     pub(crate) async fn connect(address: SocketAddr, headers: &[(&str, &str)]) -> Result<Self, Error> {
         Self::upgraded(TcpStream::connect(address).await?, address, headers).await
-    }
-
-    /// As `connect`, over a socket whose receive buffer is this small.
-    pub(crate) async fn narrow(address: SocketAddr, receive_bytes: u32) -> Result<Self, Error> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_recv_buffer_size(receive_bytes)?;
-        Self::upgraded(socket.connect(address).await?, address, &[]).await
     }
 
     async fn upgraded(stream: TcpStream, address: SocketAddr, headers: &[(&str, &str)]) -> Result<Self, Error> {
@@ -146,11 +139,6 @@ impl Client {
         let frame = self.next().await;
         assert_eq!(frame["type"], kind, "{frame}");
         frame
-    }
-
-    /// The next frame of this type; those before it stay to be read.
-    pub(crate) async fn find(&mut self, kind: &str) -> Value {
-        self.wait_for(|frame| frame["type"] == kind).await
     }
 
     /// The reply to the request with this id; what comes before it stays to be read.

@@ -6,6 +6,10 @@ mod client;
 mod frames;
 mod harness;
 mod plain_http;
+mod raw;
 
+mod endings;
+mod joining;
+mod malformed;
 mod opening;
 mod transport;
