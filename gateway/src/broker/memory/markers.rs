@@ -7,7 +7,7 @@ use hubbub_shared::{Position, UserId};
 use super::log::{Log, Relation};
 
 /// What a marker takes in memory beside the user's id, in bytes.
-const MARKER_BYTES: u64 = 144;
+const MARKER_BYTES: u64 = 168;
 
 /// The read markers of a room.
 #[derive(Debug, Default)]

@@ -15,7 +15,7 @@ use crate::broker::{
 };
 
 /// What a room takes in memory beside what is counted in its parts, in bytes.
-const ROOM_BYTES: u64 = 640;
+const ROOM_BYTES: u64 = 860;
 
 /// A log's end is remembered for so long after its last entry has gone, for clients that come back to a quiet room;
 /// after that its room begins a new log.
