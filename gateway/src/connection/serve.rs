@@ -11,6 +11,7 @@ use hubbub_shared::CloseCode;
 use super::Context;
 use super::command::{Command, Hello, Request};
 use super::handle::Ending;
+use super::hello::LoggedIn;
 use super::link::{Incoming, Opening, Outgoing, ReadFault, Traffic};
 use super::live::Live;
 use super::reply::{Dialect, Reply};
@@ -22,7 +23,7 @@ const LAST_FRAMES: Duration = Duration::from_secs(2);
 /// How long the gateway waits for the client's own close, so that its last frames are not lost with the socket.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// Serves one connection.
+/// Serves one connection. Each phase is a box of its own, so that a connection at rest pays for none but the last.
 pub async fn serve<R, W>(
     context: Arc<Context>,
     opening: Opening,
@@ -35,34 +36,52 @@ pub async fn serve<R, W>(
     R: Stream<Item = Result<Incoming, ReadFault>> + Unpin,
     W: Sink<Outgoing> + Unpin,
 {
-    let opened = tokio::time::timeout(context.settings.hello_timeout, first_request(&mut reader, dialect.as_ref()));
-    let ending = match opened.await {
-        Err(_) => Ending::new(CloseCode::HelloTimeout),
-        Ok(Err(None)) => return,
-        Ok(Err(Some(ending))) => ending,
-        Ok(Ok((id, _))) if !fits => Ending::new(CloseCode::Full).answering(id),
-        Ok(Ok((id, hello))) => match Box::pin(context.log_in(&opening, &dialect, hello, id)).await {
-            Err(ending) => {
-                context.metrics.greeted(Err(ending.fault.code()));
-                ending
-            }
-            Ok(logged_in) => {
-                context.metrics.greeted(Ok(()));
-                let live = Live::new(&context, logged_in, traffic);
-                live.run(&mut reader, &mut writer).await;
-                return;
-            }
-        },
-    };
-    context.metrics.failed(ending.fault.code());
-    context.metrics.ended(Some(ending.code));
+    match Box::pin(open(&context, opening, &dialect, fits, &mut reader)).await {
+        Ok(logged_in) => {
+            let live = Box::new(Live::new(&context, logged_in, traffic));
+            Box::pin(live.run(&mut reader, &mut writer)).await;
+        }
+        Err(Some(ending)) => {
+            context.metrics.failed(ending.fault.code());
+            context.metrics.ended(Some(ending.code));
+            Box::pin(refuse(dialect, ending, &mut reader, &mut writer)).await;
+        }
+        Err(None) => {}
+    }
+}
+
+/// Waits for the hello and lets the client in, or says why not; `Err(None)` if it left without a word.
+async fn open<R>(
+    context: &Context,
+    opening: Opening,
+    dialect: &Arc<dyn Dialect>,
+    fits: bool,
+    reader: &mut R,
+) -> Result<LoggedIn, Option<Ending>>
+where
+    R: Stream<Item = Result<Incoming, ReadFault>> + Unpin,
+{
+    let first = tokio::time::timeout(context.settings.hello_timeout, first_request(reader, dialect.as_ref()));
+    let (id, hello) = first.await.unwrap_or_else(|_| Err(Some(Ending::new(CloseCode::HelloTimeout))))?;
+    if !fits {
+        return Err(Some(Ending::new(CloseCode::Full).answering(id)));
+    }
+    context.log_in(&opening, dialect, hello, id).await.map_err(Some)
+}
+
+/// Says why a client is not let in.
+async fn refuse<R, W>(dialect: Arc<dyn Dialect>, ending: Ending, reader: &mut R, writer: &mut W)
+where
+    R: Stream<Item = Result<Incoming, ReadFault>> + Unpin,
+    W: Sink<Outgoing> + Unpin,
+{
     let error = dialect.reply(ending.id, &Reply::Error(&ending.fault));
     let last = async {
         writer.send(Outgoing::Frame(error)).await?;
         writer.send(close(ending.code)).await
     };
     if matches!(tokio::time::timeout(LAST_FRAMES, last).await, Ok(Ok(()))) {
-        say_goodbye(&mut reader).await;
+        say_goodbye(reader).await;
     }
 }
 
@@ -113,7 +132,7 @@ where
 
 impl Live {
     /// Runs until either side ends the connection.
-    async fn run<R, W>(mut self, reader: &mut R, writer: &mut W)
+    async fn run<R, W>(mut self: Box<Self>, reader: &mut R, writer: &mut W)
     where
         R: Stream<Item = Result<Incoming, ReadFault>> + Unpin,
         W: Sink<Outgoing> + Unpin,

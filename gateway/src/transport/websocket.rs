@@ -48,7 +48,7 @@ where
     }
     let mut socket = socket.into_inner();
     // Both only make the end gentler; whoever is gone is gone.
-    let _ = tokio::time::timeout(LINGER, linger(&mut socket)).await;
+    let _ = Box::pin(tokio::time::timeout(LINGER, linger(&mut socket))).await;
 }
 
 /// A socket that is dropped with unread bytes in it is reset, which may take the last frames with it.
