@@ -4,12 +4,20 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use hubbub::app::App;
 use hubbub::config::{Config, Sources};
+use hubbub::telemetry::metrics::Metrics;
 use hubbub_shared::error_code::Retry;
 use hubbub_shared::limits::{DEPTH_MAX, DISPLAY_NAME_BYTES_MAX, EMOJI_BYTES_MAX, Limits, REASON_BYTES_MAX};
 use hubbub_shared::{ClientFrame, CloseCode, ErrorCode, ServerFrame};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use serde_json::Value;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -146,18 +154,57 @@ fn the_map_of_the_architecture_lists_every_module_in_reading_order() {
     assert_eq!(column(&rows, 0), modules);
 }
 
-#[test]
-fn every_metric_of_the_operations_manual_is_there() {
-    let mut code = String::new();
-    for folder in ["gateway/src/telemetry", "gateway/src/telemetry/metrics", "gateway/src/http"] {
-        let files = fs::read_dir(root().join(folder)).into_iter().flatten().map(|file| file.unwrap().path());
-        code.extend(files.filter(|path| path.is_file()).map(|path| fs::read_to_string(path).unwrap()));
-    }
+#[tokio::test(flavor = "multi_thread")]
+async fn the_protocol_lists_every_call_of_the_http_api() {
+    let description: Value = serde_json::from_str(&get("/v1/openapi.json").await).unwrap();
+    let paths = description["paths"].as_object().unwrap().iter();
+    let described = paths.flat_map(|(path, calls)| {
+        calls.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase()))
+    });
+    let rows = table(&document("docs/protocol.md"), "| call | who | what |");
+    let listed = rows.iter().flat_map(|row| row[0].split(", ")).map(str::to_owned);
+    assert_eq!(described.collect::<BTreeSet<_>>(), listed.collect());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operations_manual_lists_every_metric() {
+    let mut exported = get("/metrics").await;
+    // What has labels is told only once it was counted.
+    let metrics = Metrics::default();
+    metrics.connection.greeted(Ok(()));
+    metrics.connection.handled("join", Duration::ZERO);
+    metrics.connection.failed(ErrorCode::Gone);
+    metrics.connection.ended(None);
+    metrics.http.answered("GET", "other", 200, Duration::ZERO);
+    let mut registry = Registry::with_prefix("hubbub");
+    metrics.register(&mut registry);
+    encode(&mut exported, &registry).unwrap();
+
+    let families = exported.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let names = families.map(|family| match family.split_once(' ').unwrap() {
+        (name, "counter") => format!("{name}_total"),
+        (name, "info") => format!("{name}_info"),
+        (name, _) => name.to_owned(),
+    });
+    let exported: BTreeSet<String> = names.collect();
     let rows = table(&document("docs/operations.md"), "| metric | meaning | what to do |");
-    for metric in column(&rows, 0) {
-        let name = metric.split('{').next().unwrap().trim_start_matches("hubbub_").trim_end_matches("_total");
-        assert!(code.contains(&format!("\"{name}\"")), "there is no metric {metric}");
-    }
+    let listed = column(&rows, 0).into_iter().map(|name| name.split('{').next().unwrap().to_owned()).collect();
+    assert_eq!(exported, listed);
+}
+
+/// What a gateway with the default configuration answers at a path.
+async fn get(path: &str) -> String {
+    let listen = ("--listen", "server.listen", "127.0.0.1:0".to_owned());
+    let config = Config::load(&Sources { flags: vec![listen], ..Sources::default() }).unwrap();
+    let app = App::start(&config).await.unwrap();
+    let mut socket = TcpStream::connect(app.address()).unwrap();
+    write!(socket, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    app.stop().await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.0 200"), "{head}");
+    body.to_owned()
 }
 
 #[test]
