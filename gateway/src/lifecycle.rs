@@ -72,6 +72,8 @@ impl Readiness {
 pub async fn drain(registry: &Arc<Registry>, window: Duration) {
     /// Clients that were told to go are given this long to be gone.
     const LAST: Duration = Duration::from_secs(3);
+    /// How often it is looked whether somebody has gone.
+    const LOOK: Duration = Duration::from_millis(20);
     registry.drain();
     let start = Instant::now();
     let mut leaving: Vec<_> =
@@ -82,8 +84,16 @@ pub async fn drain(registry: &Arc<Registry>, window: Duration) {
     }
     tracing::info!(connections = leaving.len(), window_ms = window.as_millis() as u64, "draining");
     for (after, handle) in leaving {
-        tokio::time::sleep_until(start + after).await;
-        handle.end(Ending::new(CloseCode::Draining));
+        let due = start + after;
+        // Nobody waits for one who has gone already.
+        while registry.get(handle.id).is_some() {
+            let now = Instant::now();
+            if now >= due {
+                handle.end(Ending::new(CloseCode::Draining));
+                break;
+            }
+            tokio::time::sleep_until(due.min(now + LOOK)).await;
+        }
     }
     let deadline = Instant::now() + LAST;
     while registry.sockets_len() > 0 && Instant::now() < deadline {
@@ -91,7 +101,7 @@ pub async fn drain(registry: &Arc<Registry>, window: Duration) {
         for handle in registry.all() {
             handle.end(Ending::new(CloseCode::Draining));
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(LOOK).await;
     }
 }
 
