@@ -86,7 +86,7 @@ impl Model {
         if !server && now_ms < self.banned_until_ms[who] {
             return Some(Refusal::Banned);
         }
-        if !server && now_ms < self.muted_until_ms[who] {
+        if !server && now_ms < self.muted_until_ms[who] && !matches!(publish.body, Body::Delete { .. }) {
             return Some(Refusal::Muted);
         }
         let slow = self.spoke_ms[who].filter(|_| member && is_message && publish.slow_mode_ms > 0);

@@ -63,7 +63,9 @@ impl Room {
             Authority::Server => return None,
         };
         let standing = self.standings.get(user, now_ms);
-        if standing.banned { Some(Refusal::Banned) } else { standing.muted.then_some(Refusal::Muted) }
+        // Who may not speak may still take back what was said.
+        let speaks = !matches!(publish.body, Body::Delete { .. });
+        if standing.banned { Some(Refusal::Banned) } else { (standing.muted && speaks).then_some(Refusal::Muted) }
     }
 
     fn target_verdict(&mut self, publish: &Publish, now_ms: u64) -> Option<Published> {
