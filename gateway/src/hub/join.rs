@@ -1,6 +1,7 @@
 //! How a subscription begins: where it starts, whom it makes a member, and the `joined` before anything else.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hubbub_shared::server_frame::UnrecoveredReason;
@@ -18,6 +19,9 @@ use crate::presence::PresenceError;
 
 /// A page that is read to find where a replay starts.
 const PAGE: PageLimit = PageLimit { entries: 500, bytes: 512 * 1024 };
+
+/// How long a join waits for the bus to bring what the log has already.
+const BUS_DELAY: Duration = Duration::from_millis(250);
 
 /// What a client asked for.
 #[derive(Debug, Clone)]
@@ -115,6 +119,7 @@ impl Hub {
             let start = self.find_start(&room, join).await?;
             let unread = self.broker.unread(&outbox.user.user, std::slice::from_ref(&join.room)).await?;
             let unread = unread.first().copied();
+            self.await_head(&room, unread.map_or(0, |unread| unread.head_seq)).await;
             let Some(mut entrance) = self.enter(&room, outbox) else { continue };
             let members = if room.kind.presence { Some(self.declare(&room, &outbox.user.user).await?) } else { None };
             let joined = |pos: Position, replayed: u64, recovered| Joined {
@@ -172,6 +177,22 @@ impl Hub {
     async fn reach(self: &Arc<Self>, room: &Arc<Room>, pos: &Position) -> Result<(), BrokerError> {
         let reached = |state: &State| pos.is_start() || (state.last.epoch == pos.epoch && state.last.seq >= pos.seq);
         self.wait_until(room, pos.seq, reached).await
+    }
+
+    /// Gives the bus a moment to bring what the log has already: who was told of an entry and joins then is shown a head
+    /// that is no older.
+    async fn await_head(&self, room: &Room, seq: u64) {
+        let reached = async {
+            loop {
+                let moved = room.moved.notified();
+                if room.state.lock().last.seq >= seq {
+                    return;
+                }
+                moved.await;
+            }
+        };
+        // Where it takes longer, the entries come behind the `joined` instead.
+        let _ = timeout(BUS_DELAY, reached).await;
     }
 
     /// Compares the room with its log once more, and waits until that is done.
