@@ -9,7 +9,13 @@ mod plain_http;
 mod raw;
 
 mod endings;
+mod entries;
 mod joining;
+mod keys;
 mod malformed;
+mod moderation;
 mod opening;
+mod presence;
+mod quiet;
+mod reading;
 mod transport;
