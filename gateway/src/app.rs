@@ -180,7 +180,7 @@ impl App {
             connections,
             stop,
         };
-        app.serve(listener, transport::router(transport).merge(http::router(http.clone())));
+        app.serve(listener, http::router(http.clone(), transport::router(transport)));
         if let Some(listener) = operator_listener {
             app.serve(listener, http::operator_router(http));
         }

@@ -9,7 +9,6 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
 use axum::http::{HeaderMap, Method, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
@@ -70,26 +69,25 @@ pub struct Http {
     pub cookie: String,
 }
 
-/// Everything but the socket.
-pub fn router(http: Arc<Http>) -> Router {
+/// Everything, with the socket's own route among it.
+pub fn router(http: Arc<Http>, socket: Router) -> Router {
     let api = if http.metrics_apart { api().merge(health()) } else { documented() };
     let (router, _) = api.split_for_parts();
-    finish(router.fallback(page), http)
+    finish(router.fallback(page).with_state(http.clone()).merge(socket), &http)
 }
 
 /// Health and metrics alone, for a listener of their own.
 pub fn operator_router(http: Arc<Http>) -> Router {
     let (router, _) = health().merge(scrape()).split_for_parts();
-    finish(router.fallback(no_such_path), http)
+    finish(router.fallback(no_such_path).with_state(http.clone()), &http)
 }
 
-fn finish(router: Router<Arc<Http>>, http: Arc<Http>) -> Router {
+fn finish(router: Router, http: &Arc<Http>) -> Router {
     let router = router
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(http.clone(), metrics::count))
-        .with_state(http.clone());
-    headers::secure(headers::share(router, &http))
+        .layer(from_fn_with_state(http.clone(), metrics::count));
+    headers::secure(headers::share(router, http))
 }
 
 /// All that is described by `/v1/openapi.json`.
@@ -123,7 +121,7 @@ fn scrape() -> OpenApiRouter<Arc<Http>> {
 /// A file of the web client, if it is one.
 async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let reading = matches!(method, Method::GET | Method::HEAD);
-    let file = if reading { web::file(uri.path(), &headers) } else { None };
+    let file = if reading { web::file::<web::Client>(uri.path(), &headers) } else { None };
     file.unwrap_or_else(|| NO_SUCH_PATH.into_response())
 }
 
@@ -133,7 +131,7 @@ async fn no_such_path() -> Refusal {
 
 const NO_SUCH_PATH: Refusal = Refusal::NotFound("there is nothing at this path; /v1/openapi.json lists what there is");
 
-async fn wrong_method(State(_): State<Arc<Http>>) -> Refusal {
+async fn wrong_method() -> Refusal {
     Refusal::WrongMethod
 }
 

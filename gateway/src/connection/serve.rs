@@ -66,7 +66,9 @@ where
     if !fits {
         return Err(Some(Ending::new(CloseCode::Full).answering(id)));
     }
-    context.log_in(&opening, dialect, hello, id).await.map_err(Some)
+    let outcome = context.log_in(&opening, dialect, hello, id).await;
+    context.metrics.greeted(outcome.as_ref().map(|_| ()).map_err(|ending| ending.fault.code()));
+    outcome.map_err(Some)
 }
 
 /// Says why a client is not let in.

@@ -22,6 +22,9 @@ const BODY: Duration = Duration::from_secs(10);
 /// What a body may hold besides the largest frame of the socket.
 const BESIDES_BYTES: usize = 4_096;
 
+/// What is read, and thrown away, of a body that is too long: who is still sending does not see the answer.
+const TOO_LONG_BYTES: usize = 1 << 20;
+
 /// What a body is read as.
 pub trait Input: DeserializeOwned {
     /// How long the body may be.
@@ -73,15 +76,18 @@ impl<T: Input> FromRequest<Arc<Http>> for MaybeJson<T> {
 async fn collect(body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
     let mut stream = body.into_data_stream();
     let mut collected = BytesMut::new();
+    let mut total_bytes = 0_usize;
     while let Some(chunk) = stream.next().await {
         let chunk =
             chunk.map_err(|error| Fault::BadRequest(format!("the body did not come whole: {error}; send it again")))?;
-        if collected.len() + chunk.len() > max_bytes {
-            return Err(Refusal::BodyTooLarge { max_bytes });
+        total_bytes = total_bytes.saturating_add(chunk.len());
+        if total_bytes <= max_bytes {
+            collected.extend_from_slice(&chunk);
+        } else if total_bytes > max_bytes + TOO_LONG_BYTES {
+            break;
         }
-        collected.extend_from_slice(&chunk);
     }
-    Ok(collected.freeze())
+    if total_bytes > max_bytes { Err(Refusal::BodyTooLarge { max_bytes }) } else { Ok(collected.freeze()) }
 }
 
 /// A body without a type is taken at its word. The types that a page of another site can send without being asked

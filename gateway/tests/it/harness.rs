@@ -51,6 +51,11 @@ impl Gateway {
         self.app.address()
     }
 
+    /// Where it serves health and metrics besides.
+    pub(crate) fn operator_address(&self) -> SocketAddr {
+        self.app.operator_address().unwrap()
+    }
+
     /// Asks it to go, and waits until it has.
     pub(crate) async fn stop(self) {
         self.app.stop().await;

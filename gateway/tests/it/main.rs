@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot reach its gateway has failed")]
 
+mod calls;
 mod client;
 mod frames;
 mod harness;
@@ -19,3 +20,11 @@ mod presence;
 mod quiet;
 mod reading;
 mod transport;
+
+mod broadcast;
+mod browsers;
+mod errors;
+mod logins;
+mod operation;
+mod rooms;
+mod users;

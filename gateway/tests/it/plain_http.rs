@@ -56,15 +56,16 @@ pub(crate) async fn request(
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
-    body: &str,
+    body: impl AsRef<[u8]>,
 ) -> Answer {
+    let body = body.as_ref();
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
         head.extend([*name, ": ", *value, "\r\n"]);
     }
     let exchange = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
+        stream.write_all(&[head.as_bytes(), b"\r\n", body].concat()).await.unwrap();
         read(&mut stream).await
     };
     timeout(DEADLINE, exchange).await.expect("the request was not answered")
