@@ -41,8 +41,7 @@ pub struct Live {
     rhythm: Rhythm,
     expires_at_ms: Option<u64>,
     lanes: Lanes,
-    requests: FuturesUnordered<BoxFuture<'static, Done>>,
-    advances: FuturesUnordered<BoxFuture<'static, SubscriptionId>>,
+    work: FuturesUnordered<BoxFuture<'static, Finished>>,
     advancing: Vec<SubscriptionId>,
     strikes: (Instant, u32),
     complained: Vec<(ErrorCode, Instant)>,
@@ -65,11 +64,12 @@ pub struct Conn {
     pub joining: AtomicUsize,
 }
 
-/// A request that is done.
-struct Done {
-    lane: Lane,
-    id: Option<u32>,
-    result: Result<(), Fault>,
+/// What a connection had under way and is done with.
+enum Finished {
+    /// A request.
+    Request { lane: Lane, id: Option<u32>, result: Result<(), Fault> },
+    /// A lagging subscription that follows its room now, or has filled the outbox.
+    Advance(SubscriptionId),
 }
 
 /// Why the loop ends: with something to tell the client, or `None` because it is gone.
@@ -96,8 +96,7 @@ impl Live {
             rhythm: Rhythm::new(settings.heartbeat, settings.slow_grace, now),
             expires_at_ms: None,
             lanes: Lanes::default(),
-            requests: FuturesUnordered::new(),
-            advances: FuturesUnordered::new(),
+            work: FuturesUnordered::new(),
             advancing: Vec::new(),
             strikes: (now, 0),
             complained: Vec::new(),
@@ -114,8 +113,7 @@ impl Live {
 
     /// Ends every subscription.
     pub fn detach(&mut self) {
-        self.requests = FuturesUnordered::new();
-        self.advances = FuturesUnordered::new();
+        self.work = FuturesUnordered::new();
         self.conn.context.hub.detach(&self.handle().outbox);
     }
 
@@ -140,24 +138,24 @@ impl Live {
             tokio::select! {
                 biased;
                 ending = handle.ended() => return Some(ending),
-                Some(done) = self.requests.next(), if !self.requests.is_empty() => {
-                    self.lanes.done(&done.lane);
-                    if let Err(fault) = done.result && let Some(ending) = self.complain(done.id, &fault) {
-                        return Some(ending);
+                Some(finished) = self.work.next(), if !self.work.is_empty() => match finished {
+                    Finished::Advance(id) => self.advancing.retain(|other| *other != id),
+                    Finished::Request { lane, id, result } => {
+                        self.lanes.done(&lane);
+                        if let Err(fault) = result && let Some(ending) = self.complain(id, &fault) {
+                            return Some(ending);
+                        }
+                        if self.set_expiry() {
+                            clock.as_mut().reset(self.rhythm.next());
+                        }
                     }
-                    if self.set_expiry() {
-                        clock.as_mut().reset(self.rhythm.next());
-                    }
-                }
-                Some(id) = self.advances.next(), if !self.advances.is_empty() => {
-                    self.advancing.retain(|other| *other != id);
-                }
+                },
                 pending = outbox.next_pending(&self.advancing) => {
                     let (hub, outbox) = (self.conn.context.hub.clone(), outbox.clone());
                     self.advancing.push(pending.subscription);
-                    self.advances.push(Box::pin(async move {
+                    self.work.push(Box::pin(async move {
                         hub.advance(&outbox, &pending).await;
-                        pending.subscription
+                        Finished::Advance(pending.subscription)
                     }));
                 }
                 () = clock.as_mut() => {
@@ -218,13 +216,13 @@ impl Live {
     fn start_requests(&mut self) {
         while let Some((Waiting { request: Request { id, command }, reserved }, lane)) = self.lanes.begin() {
             let conn = self.conn.clone();
-            self.requests.push(Box::pin(async move {
+            self.work.push(Box::pin(async move {
                 let (name, began) = (command.name(), Instant::now());
                 let result = AssertUnwindSafe(conn.execute(id, command)).catch_unwind().await;
                 drop(reserved);
                 conn.context.metrics.handled(name, began.elapsed());
                 let result = result.unwrap_or_else(|_| Err(Fault::internal("carrying out a request panicked")));
-                Done { lane, id, result }
+                Finished::Request { lane, id, result }
             }));
         }
     }

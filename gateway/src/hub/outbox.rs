@@ -327,7 +327,11 @@ impl Outbox {
             let subscription = Some(Subscription::new(id, room, after));
             match free {
                 Some(slot) => state.subscriptions[slot] = subscription,
-                None => state.subscriptions.push(subscription),
+                None => {
+                    // Most connections are in one room; a vector left to itself would make room for four.
+                    state.subscriptions.reserve_exact(1);
+                    state.subscriptions.push(subscription);
+                }
             }
             state.push(joined, Kind::Kept);
             state.attention = true;

@@ -19,7 +19,7 @@ use crate::connection::serve::serve;
 
 /// What is read from a socket at once. The buffer is there for as long as the connection is, so it is small; larger
 /// frames make it grow.
-const READ_BUFFER_BYTES: usize = 1_024;
+const READ_BUFFER_BYTES: usize = 512;
 /// What is gathered before it is handed to the socket.
 const WRITE_BUFFER_BYTES: usize = 4_096;
 /// How long, and how much, is read from a client that goes on sending after its end, so that its last frames reach it.
