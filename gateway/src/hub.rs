@@ -5,7 +5,7 @@
 //! * [`outbox`], [`subscription`]: what waits for one connection, bounded, and where it stands in its rooms.
 //! * [`replay`], [`ring`]: how a subscription that joins, resumes or fell behind reaches its room.
 //! * [`join`], [`leave`]: how one comes and goes; [`roster`], [`attendance`]: who is here, told to the presence store.
-//! * [`bulletin`]: presence and receipts, at most one frame per room and interval.
+//! * [`telling`], [`bulletin`]: what is told besides entries; presence and receipts at most once per interval.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -34,6 +34,7 @@ pub mod ring;
 pub mod room;
 pub mod roster;
 pub mod subscription;
+pub mod telling;
 pub mod worker;
 
 use attendance::Attendance;

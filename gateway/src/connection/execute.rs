@@ -148,7 +148,10 @@ impl Conn {
                         outbox.forget_echo(subscription, origin.request);
                         outbox.reply(self.handle.dialect.reply(id, &Reply::Sent(&room, &sent)));
                     }
-                    None => self.reply(id, &Reply::Sent(&room, &sent)),
+                    None => {
+                        self.context.hub.acknowledge(&room, &sent.pos);
+                        self.reply(id, &Reply::Sent(&room, &sent));
+                    }
                 }
                 Ok(())
             }

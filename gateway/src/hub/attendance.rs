@@ -137,16 +137,20 @@ pub async fn declare_when_due(hub: Arc<Hub>) {
 pub async fn keep_lease(hub: Arc<Hub>) {
     let mut renew = tokio::time::interval(RENEW);
     let mut sweep = tokio::time::interval(SWEEP);
+    let mut unanswered = false;
     loop {
         tokio::select! {
             () = hub.stop.cancelled() => break,
             _ = renew.tick() => match hub.presence.renew().await {
-                Ok(Lease::Held) => {}
-                Ok(Lease::Lost) => {
-                    tracing::warn!("the presence lease was lost, declaring every member again");
+                // A store that was away may have lost what it was told before, or the word that it has.
+                Ok(lease) => if std::mem::take(&mut unanswered) || lease == Lease::Lost {
+                    tracing::warn!("the presence lease was lost or in doubt, declaring every member again");
                     declare_all(&hub);
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "the presence lease was not renewed");
+                    unanswered = true;
                 }
-                Err(error) => tracing::warn!(%error, "the presence lease was not renewed"),
             },
             _ = sweep.tick() => match hub.presence.sweep().await {
                 Ok(0) => {}

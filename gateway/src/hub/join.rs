@@ -24,7 +24,7 @@ const PAGE: PageLimit = PageLimit { entries: 500, bytes: 512 * 1024 };
 const BUS_DELAY: Duration = Duration::from_millis(250);
 
 /// What a client asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Join {
     /// The room.
     pub room: RoomName,

@@ -6,7 +6,6 @@
 //!
 //! Lock order: a room's state, then an outbox's. Nothing is called from within an outbox's lock.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,52 +16,14 @@ use tokio::sync::Notify;
 
 use super::event::{Encoder, Event, Sent, Shared};
 use super::room::Room;
-use super::subscription::{Pace, Placed, Subscription, SubscriptionId};
+use super::subscription::{Pace, Placed, SubscriptionId};
 use crate::broker::{Author, Entry};
 use crate::ids::{ConnectionId, Origin};
-use crate::telemetry::metrics::{OutboxMetrics, Tally};
+use crate::telemetry::metrics::OutboxMetrics;
 
-/// What a frame in the queue is, which decides what becomes of it when there is no room.
-#[derive(Debug)]
-enum Kind {
-    /// A reply, or a word of the gateway's own: stays.
-    Kept,
-    /// A signal: first to go.
-    Signal,
-    /// A presence update: first to go, and its loss is told.
-    Presence(SubscriptionId),
-    /// An entry: given up and read again.
-    Entry(SubscriptionId, Arc<Entry>),
-    /// The `sent` in an entry's place: given up, then the entry is read again and the `sent` follows it.
-    Echo(SubscriptionId, Arc<Entry>, u64, Sent),
-    /// The `sent` that follows its entry: given up where the entry is.
-    SentAfter(SubscriptionId, u64, Sent),
-    /// A reset: stays, and so does what came before it, which cannot be read again for certain.
-    Reset(SubscriptionId),
-}
+mod queue;
 
-#[derive(Debug)]
-struct Item {
-    frame: Bytes,
-    kind: Kind,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    queue: VecDeque<Item>,
-    queued_bytes: usize,
-    reserved_bytes: usize,
-    /// By slot; a free slot is `None`.
-    subscriptions: Vec<Option<Subscription>>,
-    generation: u32,
-    /// Own requests whose `sent` was queued in the entry's place before the broker answered them.
-    answered: Vec<u64>,
-    /// Something was left for the connection to do, see [`Outbox::next_pending`].
-    attention: bool,
-    /// What has happened since it was counted last.
-    tally: Tally,
-    closed: bool,
-}
+use queue::{Kind, State};
 
 /// What waits to be written to one connection.
 pub struct Outbox {
@@ -105,11 +66,6 @@ pub enum Replayed {
     Moved,
 }
 
-/// A frame costs its bytes and its place in the queue.
-const ITEM_BYTES: usize = size_of::<Item>();
-/// What a `sent` that has still to come will cost, about.
-const ECHO_BYTES: usize = ITEM_BYTES + 256;
-
 impl Outbox {
     /// An empty outbox of at most `bound_bytes`.
     pub fn new(connection: ConnectionId, user: Author, encoder: Arc<dyn Encoder>, bound_bytes: usize) -> Self {
@@ -147,7 +103,7 @@ impl Outbox {
         loop {
             {
                 let state = self.state.lock();
-                if !state.queue.is_empty() {
+                if !state.is_empty() {
                     return true;
                 }
                 if state.closed {
@@ -160,21 +116,14 @@ impl Outbox {
 
     /// Takes the next frame to write.
     pub fn take(&self) -> Option<Bytes> {
-        let mut state = self.state.lock();
-        let item = state.queue.pop_front()?;
-        state.queued_bytes -= item.cost_bytes();
-        if state.queue.is_empty() && state.queue.capacity() > 64 {
-            // A burst should not pin its memory for the rest of an idle connection's life.
-            state.queue = VecDeque::new();
-        }
-        drop(state);
+        let frame = self.state.lock().pop()?;
         self.drained.notify_waiters();
-        Some(item.frame)
+        Some(frame)
     }
 
     /// Bytes that are queued.
     pub fn queued_bytes(&self) -> usize {
-        self.state.lock().queued_bytes
+        self.state.lock().queued_bytes()
     }
 
     /// Nothing more is taken in; what is queued may still be written.
@@ -221,7 +170,7 @@ impl Outbox {
             {
                 let state = self.state.lock();
                 let roomy = state.used_bytes() <= self.bound_bytes / 2;
-                let pending = state.subscriptions.iter().flatten().find(|subscription| {
+                let pending = state.subscriptions().find(|subscription| {
                     let waiting = matches!(subscription.pace, Pace::Lagging { .. }) || subscription.awaits_resync();
                     waiting && !busy.contains(&subscription.id)
                 });
@@ -236,18 +185,18 @@ impl Outbox {
     /// The subscription to a room.
     pub fn subscription_to(&self, room: &RoomName) -> Option<(SubscriptionId, Arc<Room>)> {
         let state = self.state.lock();
-        let subscription = state.subscriptions.iter().flatten().find(|it| it.room.name == *room)?;
+        let subscription = state.subscriptions().find(|it| it.room.name == *room)?;
         Some((subscription.id, subscription.room.clone()))
     }
 
     /// All subscriptions of the connection.
     pub fn subscriptions(&self) -> Vec<(SubscriptionId, Arc<Room>)> {
-        self.state.lock().subscriptions.iter().flatten().map(|it| (it.id, it.room.clone())).collect()
+        self.state.lock().subscriptions().map(|it| (it.id, it.room.clone())).collect()
     }
 
     /// How many rooms the connection is in.
     pub fn rooms_len(&self) -> usize {
-        self.state.lock().subscriptions.iter().flatten().count()
+        self.state.lock().subscriptions().count()
     }
 
     /// An own publish is under way whose `sent` is to stand in the entry's place.
@@ -320,40 +269,23 @@ impl Outbox {
             if state.closed {
                 return None;
             }
-            state.generation = state.generation.wrapping_add(1);
-            let free = state.subscriptions.iter().position(Option::is_none);
-            let slot = free.unwrap_or(state.subscriptions.len());
-            let id = SubscriptionId { slot: u16::try_from(slot).ok()?, generation: state.generation };
-            let subscription = Some(Subscription::new(id, room, after));
-            match free {
-                Some(slot) => state.subscriptions[slot] = subscription,
-                None => {
-                    // Most connections are in one room; a vector left to itself would make room for four.
-                    state.subscriptions.reserve_exact(1);
-                    state.subscriptions.push(subscription);
-                }
-            }
+            let id = state.add_subscription(room, after)?;
             state.push(joined, Kind::Kept);
             state.attention = true;
             Some(id)
         })
     }
 
-    /// Ends a subscription; `last` is queued after what is owed to it. Answers whether it still stood.
+    /// Ends a subscription with a last frame; what is still owed follows it and moves nothing. Answers whether it
+    /// still stood.
     pub fn unsubscribe(&self, id: SubscriptionId, last: Option<Bytes>) -> bool {
         self.with(|state| {
-            let Some(mut subscription) = state
-                .subscription(id)
-                .map(|_| ())
-                .and_then(|()| state.subscriptions.get_mut(usize::from(id.slot)).and_then(Option::take))
-            else {
-                return false;
-            };
-            for sent in subscription.settle() {
-                let frame = self.encoder.event(&subscription.room.name, &Event::Sent(sent));
+            let Some(mut subscription) = state.remove_subscription(id) else { return false };
+            if let Some(frame) = last {
                 state.push(frame, Kind::Kept);
             }
-            if let Some(frame) = last {
+            for sent in subscription.settle() {
+                let frame = self.encoder.event(&subscription.room.name, &Event::Sent(sent));
                 state.push(frame, Kind::Kept);
             }
             true
@@ -439,14 +371,19 @@ impl Outbox {
             state.take_back_reset(id);
             state.push(shared.frame(self.encoder()), Kind::Reset(id));
             let mut nameless = false;
-            for sent in owed {
-                let event = match reason {
-                    ResetReason::Lag | ResetReason::Trimmed => Event::Sent(sent),
+            for (request, sent) in owed {
+                match reason {
+                    ResetReason::Lag | ResetReason::Trimmed => {
+                        let frame = self.encoder.event(&shared.room, &Event::Sent(sent.clone()));
+                        state.push(frame, Kind::SentAfter(id, request, sent));
+                    }
                     // Errors that name no request say nothing by their number.
-                    ResetReason::Reset if sent.id.is_none() && std::mem::replace(&mut nameless, true) => continue,
-                    ResetReason::Reset => Event::Unproven { id: sent.id },
-                };
-                state.push(self.encoder.event(&shared.room, &event), Kind::Kept);
+                    ResetReason::Reset if sent.id.is_none() && std::mem::replace(&mut nameless, true) => {}
+                    ResetReason::Reset => {
+                        let event = Event::Unproven { id: sent.id };
+                        state.push(self.encoder.event(&shared.room, &event), Kind::Kept);
+                    }
+                }
             }
             state.make_room(self.bound_bytes);
         });
@@ -497,9 +434,9 @@ impl Outbox {
     /// Runs a change and wakes whoever waits for its outcome.
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock();
-        let was_empty = state.queue.is_empty();
+        let was_empty = state.is_empty();
         let result = change(&mut state);
-        let filled = was_empty && !state.queue.is_empty();
+        let filled = was_empty && !state.is_empty();
         let attention = std::mem::take(&mut state.attention);
         let tally = std::mem::take(&mut state.tally);
         drop(state);
@@ -524,152 +461,5 @@ impl Drop for Reserved {
     fn drop(&mut self) {
         self.outbox.state.lock().reserved_bytes -= self.bytes;
         self.outbox.drained.notify_waiters();
-    }
-}
-
-impl State {
-    fn push(&mut self, frame: Bytes, kind: Kind) {
-        if !self.closed {
-            self.queued_bytes += frame.len() + ITEM_BYTES;
-            self.queue.push_back(Item { frame, kind });
-        }
-    }
-
-    /// What is queued and what is reserved.
-    fn used_bytes(&self) -> usize {
-        self.queued_bytes + self.reserved_bytes
-    }
-
-    /// What will be queued for requests that are done, but whose `sent` waits for its entry.
-    fn owed_bytes(&self) -> usize {
-        self.subscriptions.iter().flatten().map(|subscription| subscription.echoes_len() * ECHO_BYTES).sum()
-    }
-
-    fn subscription(&mut self, id: SubscriptionId) -> Option<&mut Subscription> {
-        self.subscriptions.get_mut(usize::from(id.slot))?.as_mut().filter(|subscription| subscription.id == id)
-    }
-
-    fn take_answered(&mut self, request: u64) -> bool {
-        let index = self.answered.iter().position(|&answered| answered == request);
-        index.map(|index| self.answered.swap_remove(index)).is_some()
-    }
-
-    fn lost_presence(&mut self, id: SubscriptionId, lost: bool) {
-        self.attention |= lost;
-        self.tally.dropped_presence += u64::from(lost);
-        if let Some(subscription) = self.subscription(id) {
-            subscription.resync = lost;
-        }
-    }
-
-    /// Takes back a reset of the subscription that nothing of it was queued behind: the next one says the same.
-    fn take_back_reset(&mut self, id: SubscriptionId) {
-        let newest = self.queue.iter().rposition(|item| item.kind.is_of_log(id));
-        if let Some(index) = newest
-            && matches!(self.queue[index].kind, Kind::Reset(_))
-            && let Some(item) = self.queue.remove(index)
-        {
-            self.queued_bytes -= item.cost_bytes();
-        }
-    }
-
-    /// Gives up what may be given up if there is too much: signals and presence, and if that is not enough every
-    /// queued entry.
-    fn make_room(&mut self, bound_bytes: usize) {
-        if self.used_bytes() > bound_bytes {
-            self.give_up_signals();
-        }
-        if self.used_bytes() > bound_bytes {
-            self.give_up_entries();
-        }
-    }
-
-    fn give_up_signals(&mut self) {
-        for item in std::mem::take(&mut self.queue) {
-            match item.kind {
-                Kind::Signal => {
-                    self.queued_bytes -= item.cost_bytes();
-                    self.tally.dropped_signals += 1;
-                }
-                Kind::Presence(id) => {
-                    self.queued_bytes -= item.cost_bytes();
-                    self.lost_presence(id, true);
-                }
-                Kind::Kept | Kind::Entry(..) | Kind::Echo(..) | Kind::SentAfter(..) | Kind::Reset(_) => {
-                    self.queue.push_back(item);
-                }
-            }
-        }
-    }
-
-    /// Gives up the queued entries that their subscriptions can read again.
-    fn give_up_entries(&mut self) {
-        let behind = self.fall_back();
-        self.attention |= !behind.is_empty();
-        let after = |id: SubscriptionId| behind.iter().find(|(other, _)| *other == id).map(|(_, after)| after);
-        let mut reset: Vec<SubscriptionId> = Vec::new();
-        for item in std::mem::take(&mut self.queue).into_iter().rev() {
-            let given_up = match &item.kind {
-                Kind::Kept | Kind::Signal | Kind::Presence(_) => None,
-                Kind::Reset(id) => {
-                    reset.push(*id);
-                    None
-                }
-                Kind::Entry(id, _) | Kind::Echo(id, ..) => after(*id).map(|_| *id),
-                // It goes where its entry goes; one whose entry is written stays.
-                Kind::SentAfter(id, _, sent) => after(*id).filter(|after| sent.pos.seq > after.seq).map(|_| *id),
-            };
-            match given_up.filter(|id| !reset.contains(id)).and_then(|id| self.subscription(id)) {
-                None => self.queue.push_front(item),
-                Some(subscription) => {
-                    let cost_bytes = item.cost_bytes();
-                    let is_entry = matches!(item.kind, Kind::Entry(..) | Kind::Echo(..));
-                    if let Kind::Echo(_, _, request, sent) | Kind::SentAfter(_, request, sent) = item.kind {
-                        subscription.give_up_echo(request, sent);
-                    }
-                    self.queued_bytes -= cost_bytes;
-                    self.tally.dropped_entries += u64::from(is_entry);
-                }
-            }
-        }
-    }
-
-    /// Sets every subscription with queued entries back to where the first of those begins that were not followed by
-    /// a reset. What is left of one that has ended cannot be read again and stays.
-    fn fall_back(&mut self) -> Vec<(SubscriptionId, Position)> {
-        let mut behind: Vec<(SubscriptionId, Position)> = Vec::new();
-        for item in &self.queue {
-            match &item.kind {
-                Kind::Entry(id, entry) | Kind::Echo(id, entry, ..) => {
-                    if !behind.iter().any(|(other, _)| other == id) {
-                        behind.push((*id, entry.before()));
-                    }
-                }
-                Kind::Reset(id) => behind.retain(|(other, _)| other != id),
-                Kind::Kept | Kind::Signal | Kind::Presence(_) | Kind::SentAfter(..) => {}
-            }
-        }
-        behind.retain(|(id, after)| {
-            let subscription = self.subscriptions.get_mut(usize::from(id.slot)).and_then(Option::as_mut);
-            let subscription = subscription.filter(|subscription| subscription.id == *id);
-            subscription.map(|subscription| subscription.fall_behind(after.clone())).is_some()
-        });
-        behind
-    }
-}
-
-impl Item {
-    fn cost_bytes(&self) -> usize {
-        self.frame.len() + ITEM_BYTES
-    }
-}
-
-impl Kind {
-    /// Whether it tells the subscription something about the log.
-    fn is_of_log(&self, id: SubscriptionId) -> bool {
-        match self {
-            Self::Entry(of, _) | Self::Echo(of, ..) | Self::SentAfter(of, ..) | Self::Reset(of) => *of == id,
-            Self::Kept | Self::Signal | Self::Presence(_) => false,
-        }
     }
 }

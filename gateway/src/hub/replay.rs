@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubbub_shared::Position;
 use hubbub_shared::server_frame::ResetReason;
+use hubbub_shared::{Position, RoomName};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -134,6 +134,17 @@ impl Hub {
                 Ok(Ahead::Lost(Loss::OtherLog)) => room.reset_one(outbox, *id, ResetReason::Reset),
                 Err(BrokerError::Unavailable | BrokerError::Full) => tokio::time::sleep(RETRY).await,
             }
+        }
+    }
+
+    /// The broker has appended an entry and somebody here will be told so: where the log loses the entry before its
+    /// room has met it, all who are in the room will be reset.
+    pub fn acknowledge(self: &Arc<Self>, room: &RoomName, pos: &Position) {
+        if let Some(room) = self.room(room)
+            && !room.acknowledge(pos)
+            && room.suspect(pos.seq)
+        {
+            self.spawn_catch_up(&room);
         }
     }
 

@@ -4,19 +4,20 @@
 //! worker that handles the room's envelopes while the room is [`Phase::Live`], or the one catch-up task while it is
 //! [`Phase::Behind`].
 
-use std::collections::HashSet;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hubbub_shared::server_frame::ResetReason;
-use hubbub_shared::{Position, RoomName, UserId};
+use hubbub_shared::{Position, RoomName};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::bulletin::{Bulletin, MovedMarker};
-use super::event::{Event, PresenceUpdate, Sent, Shared};
+use super::bulletin::Bulletin;
+use super::event::{Event, Sent, Shared};
 use super::outbox::{Outbox, Replayed};
 use super::replay::Pages;
 use super::ring::{Ring, RingBounds};
@@ -80,6 +81,8 @@ pub struct State {
     pub phase: Phase,
     /// The position of the last entry delivered.
     pub last: Position,
+    /// Entries that a `sent` of this replica has named and the room has not met yet, by their numbers.
+    pub acknowledged: BTreeMap<u64, Position>,
     /// The newest entries.
     pub ring: Ring,
     /// Who is subscribed, by connection.
@@ -99,6 +102,17 @@ pub enum Heard {
     Settled,
     /// Something is missing: the log has to be read.
     Hole,
+}
+
+/// What is known of a room whose log has to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    /// The position of the last entry delivered.
+    pub last: Position,
+    /// The highest number that the bus brought so far.
+    pub seen_seq: u64,
+    /// The furthest entry that a `sent` of this replica has named and the room has not met yet.
+    pub acknowledged: Option<Position>,
 }
 
 /// How a subscription moves towards its room.
@@ -121,6 +135,7 @@ impl Room {
             state: Mutex::new(State {
                 phase: Phase::Opening { seen_seq: 0 },
                 last: Position::start(),
+                acknowledged: BTreeMap::new(),
                 ring: Ring::new(bounds),
                 seats: IndexMap::default(),
                 roster: Roster::default(),
@@ -159,13 +174,14 @@ impl Room {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let seq = entry.pos.seq;
+        let is_next = state.is_next(entry);
         match &mut state.phase {
             Phase::Closed => Heard::Settled,
             Phase::Opening { seen_seq } | Phase::Behind { seen_seq } => {
                 *seen_seq = seq.max(*seen_seq);
                 Heard::Settled
             }
-            Phase::Live if follows(&state.last, entry) => {
+            Phase::Live if is_next => {
                 self.deliver(state, entry, origin);
                 drop(guard);
                 self.moved.notify_waiters();
@@ -185,6 +201,7 @@ impl Room {
     fn deliver(&self, state: &mut State, entry: &Arc<Entry>, origin: Option<Origin>) {
         let shared = Arc::new(Shared::new(self.name.clone(), Event::Entry(entry.clone())));
         state.last = entry.pos.clone();
+        state.acknowledged.remove(&entry.pos.seq);
         if let Body::Delete { target } = &entry.body {
             state.ring.forget(&self.name, target);
             self.pages.forget();
@@ -195,15 +212,18 @@ impl Room {
         state.ring.push(shared);
     }
 
-    /// The position of the last entry delivered.
-    pub fn last(&self) -> Position {
-        self.state.lock().last.clone()
+    /// Where a head of the log must not be before, if it is asked for now: the last entry delivered, or one further on
+    /// that was acknowledged.
+    pub fn least_head(&self) -> Position {
+        let state = self.state.lock();
+        state.furthest().unwrap_or(&state.last).clone()
     }
 
-    /// Whether the room is known to have reached a head of its log that was asked for when the room stood at `from`.
-    pub fn has_reached(&self, head: &Position, from: &Position) -> bool {
+    /// Whether the room is known to have reached a head of its log that was asked for behind [`Room::least_head`].
+    pub fn has_reached(&self, head: &Position, least: &Position) -> bool {
         let state = self.state.lock();
-        head == from || *head == state.last || (head.seq > from.seq && state.at(head.seq) == Some(head))
+        let met = *head == state.last || state.at(head.seq) == Some(head);
+        met && (head == least || head.seq > least.seq)
     }
 
     /// The room's position may not be that of the log: from here on one task reads the log. Answers false when one is
@@ -223,26 +243,27 @@ impl Room {
         }
     }
 
-    /// Where the catch-up has to go on, and the highest number that the bus brought so far; `None` once the room is
-    /// closed.
-    pub fn behind(&self) -> Option<(Position, u64)> {
+    /// What is known of a room whose log has to be read; `None` once the room is closed.
+    pub fn behind(&self) -> Option<Behind> {
         let state = self.state.lock();
         match state.phase {
-            Phase::Behind { seen_seq } => Some((state.last.clone(), seen_seq)),
+            Phase::Behind { seen_seq } => {
+                Some(Behind { last: state.last.clone(), seen_seq, acknowledged: state.furthest().cloned() })
+            }
             Phase::Opening { .. } | Phase::Live | Phase::Closed => None,
         }
     }
 
-    /// Takes in a page of the log that begins after the room's position. `seen_seq` is what [`Room::behind`] answered
+    /// Takes in a page of the log that begins after the room's position. `behind` is what [`Room::behind`] answered
     /// before the page was read. Answers whether the room is live again.
-    pub fn catch_up(&self, page: &Page, seen_seq: u64) -> bool {
+    pub fn catch_up(&self, page: &Page, behind: &Behind) -> bool {
         let mut state = self.state.lock();
-        let Phase::Behind { seen_seq: now_seen_seq } = state.phase else { return true };
+        let Phase::Behind { seen_seq } = state.phase else { return true };
         if page.gap {
             self.reset(&mut state, page.head.pos.clone(), ResetReason::Trimmed);
         } else {
             for entry in &page.entries {
-                if !follows(&state.last, entry) {
+                if !state.is_next(entry) {
                     self.reset(&mut state, page.head.pos.clone(), ResetReason::Reset);
                     break;
                 }
@@ -250,9 +271,14 @@ impl Room {
             }
         }
         // The log is the truth: numbers that the bus brought before the read and that the log does not have were
-        // lost by the store, and whatever comes in their place will not prove itself.
+        // lost by the store, and whatever comes in their place will not prove itself. What a `sent` named is owed a
+        // reset then.
         let more = page.more && !page.gap;
-        let newer = now_seen_seq > state.last.seq && now_seen_seq > seen_seq;
+        let newer = seen_seq > state.last.seq && seen_seq > behind.seen_seq;
+        if !more && behind.acknowledged.is_some() && state.furthest() == behind.acknowledged.as_ref() {
+            let pos = state.last.clone();
+            self.reset(&mut state, pos, ResetReason::Reset);
+        }
         let live = !more && !newer;
         if live {
             state.phase = Phase::Live;
@@ -286,17 +312,27 @@ impl Room {
         state.ring.clear();
         self.pages.forget();
         state.last = pos.clone();
+        match reason {
+            ResetReason::Reset => state.acknowledged.clear(),
+            ResetReason::Lag | ResetReason::Trimmed => state.acknowledged.retain(|seq, _| *seq > pos.seq),
+        }
         let shared = Shared::new(self.name.clone(), Event::Reset { pos: pos.clone(), reason });
         for seat in state.seats.values() {
             seat.outbox.reset(seat.id, &shared, &pos, reason);
         }
     }
 
-    /// Hands the broker's answer to a publish whose echo is expected to the subscription. Answers false where the
-    /// room has followed its log another way than the one on which the entry was appended.
+    /// The broker has appended an entry at a position and somebody here will be told so. Answers false where the room
+    /// has followed its log another way than that.
+    pub fn acknowledge(&self, pos: &Position) -> bool {
+        self.state.lock().acknowledge(pos)
+    }
+
+    /// The broker has appended an own entry whose echo is expected. Answers false where the room has followed its log
+    /// another way than that.
     pub fn echo_appended(&self, outbox: &Outbox, id: SubscriptionId, request: u64, sent: Sent) -> bool {
-        let state = self.state.lock();
-        let proven = !state.contradicts(&sent.pos);
+        let mut state = self.state.lock();
+        let proven = state.acknowledge(&sent.pos);
         if proven {
             outbox.echo_appended(&self.name, id, request, sent);
         } else {
@@ -332,69 +368,6 @@ impl Room {
         outbox.reset(id, &shared, &pos, reason);
     }
 
-    /// Tells every connection in the room but one.
-    pub fn signal(&self, event: Event, except: Option<ConnectionId>) {
-        let shared = Shared::new(self.name.clone(), event);
-        let state = self.state.lock();
-        for seat in state.seats.values() {
-            if Some(seat.outbox.connection) != except {
-                seat.outbox.offer_signal(&shared);
-            }
-        }
-    }
-
-    /// Presence changes may have been lost. Answers whether a frame is to be scheduled.
-    pub fn miss_presence(&self) -> bool {
-        self.kind.presence && self.state.lock().bulletin.note_missed()
-    }
-
-    /// Tells what has gathered of presence and receipts.
-    pub fn tell(&self) {
-        let mut state = self.state.lock();
-        let (update, markers) = state.bulletin.take();
-        if let Some(mut update) = update {
-            if update.count > self.kind.presence_count_only_above {
-                update.joined.clear();
-                update.left.clear();
-            }
-            let news: HashSet<&UserId, ahash::RandomState> = update.joined.iter().map(|author| &author.user).collect();
-            let everything = Arc::new(Shared::new(self.name.clone(), Event::Presence(update.clone())));
-            for seat in state.seats.values().filter(|seat| seat.wants.presence) {
-                let user = &seat.outbox.user.user;
-                // One's own join is not announced to oneself.
-                let own = if news.contains(user) { Some(without(&update, user)) } else { None };
-                match own {
-                    Some(own) if own.joined.is_empty() && own.left.is_empty() && !own.resync => {}
-                    Some(own) => {
-                        let own = Arc::new(Shared::new(self.name.clone(), Event::Presence(own)));
-                        seat.outbox.offer_presence(seat.id, &own);
-                    }
-                    None => seat.outbox.offer_presence(seat.id, &everything),
-                }
-            }
-        }
-        let to_everybody = state.seats.len() <= self.kind.receipts_max_members;
-        for (user, MovedMarker { pos, by }) in markers {
-            let receipt = Shared::new(self.name.clone(), Event::Receipt { user: user.clone(), pos });
-            for seat in state.seats.values() {
-                let wanted = seat.outbox.user.user == user || (seat.wants.receipts && to_everybody);
-                if wanted && Some(seat.outbox.connection) != by {
-                    seat.outbox.offer_signal(&receipt);
-                }
-            }
-        }
-    }
-
-    /// Tells a subscription that presence updates were lost, if that is still to be told.
-    pub fn tell_resync(&self, outbox: &Outbox, id: SubscriptionId) {
-        if !outbox.needs_resync(id) {
-            return;
-        }
-        let state = self.state.lock();
-        let update = PresenceUpdate { count: state.bulletin.last_count(), resync: true, ..PresenceUpdate::default() };
-        outbox.offer_presence(id, &Arc::new(Shared::new(self.name.clone(), Event::Presence(update))));
-    }
-
     /// Whether nobody has needed the room for so long.
     pub fn is_idle(&self, linger: Duration) -> bool {
         let mut state = self.state.lock();
@@ -423,20 +396,29 @@ impl State {
         self.ring.get(seq).and_then(|shared| shared.entry()).map(|entry| &entry.pos)
     }
 
-    /// Whether a position is known to lie on another way than the one that the room has followed its log.
-    fn contradicts(&self, pos: &Position) -> bool {
-        let known = if pos.seq == self.last.seq { Some(&self.last) } else { self.at(pos.seq) };
-        let other_log = !self.last.is_start() && self.last.epoch != pos.epoch;
-        other_log || known.is_some_and(|known| known != pos)
+    /// Whether an entry is the next one, and proves it.
+    fn is_next(&self, entry: &Entry) -> bool {
+        let given_out_before = self.acknowledged.get(&entry.pos.seq).is_some_and(|pos| *pos != entry.pos);
+        entry.before() == self.last && !given_out_before
     }
-}
 
-fn without(update: &PresenceUpdate, user: &UserId) -> PresenceUpdate {
-    let joined = update.joined.iter().filter(|author| author.user != *user).cloned().collect();
-    PresenceUpdate { joined, ..update.clone() }
-}
+    /// Notes an entry that a `sent` names, until the room meets it. Answers false where it lies on another way than
+    /// the one that the room has followed its log.
+    fn acknowledge(&mut self, pos: &Position) -> bool {
+        if matches!(self.phase, Phase::Opening { .. } | Phase::Closed) {
+            return true;
+        }
+        let known = match pos.seq.cmp(&self.last.seq) {
+            Ordering::Less => self.at(pos.seq),
+            Ordering::Equal => Some(&self.last),
+            Ordering::Greater => Some(&*self.acknowledged.entry(pos.seq).or_insert_with(|| pos.clone())),
+        };
+        let other_log = !self.last.is_start() && self.last.epoch != pos.epoch;
+        !other_log && known.is_none_or(|known| known == pos)
+    }
 
-/// Whether an entry is the next one after a position, and proves it.
-pub fn follows(last: &Position, entry: &Entry) -> bool {
-    entry.before() == *last
+    /// The furthest entry that was acknowledged and not met.
+    fn furthest(&self) -> Option<&Position> {
+        self.acknowledged.last_key_value().map(|(_, pos)| pos)
+    }
 }

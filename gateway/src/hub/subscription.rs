@@ -183,8 +183,8 @@ impl Subscription {
     }
 
     /// The subscription goes on after a position that was not reached entry by entry. Answers every `sent` that is
-    /// owed and whose entry will not be met any more.
-    pub fn jump(&mut self, pos: &Position, reason: ResetReason) -> Vec<Sent> {
+    /// owed and whose entry will not be met any more, with its request.
+    pub fn jump(&mut self, pos: &Position, reason: ResetReason) -> Vec<(u64, Sent)> {
         self.passed_seq = pos.seq;
         self.pace = Pace::Live;
         let will_not_be_met = |sent: &Sent| match reason {
@@ -192,7 +192,7 @@ impl Subscription {
             ResetReason::Reset => true,
         };
         let met = self.echoes.extract_if(.., |echo| echo.sent.as_ref().is_some_and(will_not_be_met));
-        met.filter_map(|echo| echo.sent).collect()
+        met.filter_map(|echo| echo.sent.map(|sent| (echo.request, sent))).collect()
     }
 
     /// Every `sent` that is owed, at the end of the subscription.

@@ -104,10 +104,10 @@ impl Hub {
     }
 
     async fn catch_up(&self, room: &Room) {
-        while let Some((last, seen_seq)) = room.behind() {
+        while let Some(behind) = room.behind() {
             self.metrics.catch_ups.inc();
-            match self.read(room, Range::After(last), PAGE).await {
-                Ok(Reading::Page(page)) => match unharmed(room, || room.catch_up(&page, seen_seq)) {
+            match self.read(room, Range::After(behind.last.clone()), PAGE).await {
+                Ok(Reading::Page(page)) => match unharmed(room, || room.catch_up(&page, &behind)) {
                     Some(true) => return,
                     Some(false) => {}
                     None => _ = unharmed(room, || room.skip()),
@@ -128,10 +128,11 @@ impl Hub {
     /// moment may have read too early, so it is told too.
     async fn compare(self: &Arc<Self>, worker: usize) -> Result<(), BrokerError> {
         for rooms in self.rooms_of(worker).chunks(HEADS) {
-            let (names, from): (Vec<_>, Vec<_>) = rooms.iter().map(|room| (room.name.clone(), room.last())).unzip();
+            let (names, least): (Vec<_>, Vec<_>) =
+                rooms.iter().map(|room| (room.name.clone(), room.least_head())).unzip();
             let heads = self.broker.heads(&names).await?;
-            for ((room, from), head) in rooms.iter().zip(from).zip(heads) {
-                if !room.has_reached(&head.pos, &from) && room.suspect(head.pos.seq) {
+            for ((room, least), head) in rooms.iter().zip(least).zip(heads) {
+                if !room.has_reached(&head.pos, &least) && room.suspect(head.pos.seq) {
                     self.spawn_catch_up(room);
                 }
             }
