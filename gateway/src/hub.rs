@@ -224,3 +224,6 @@ impl std::fmt::Debug for Hub {
         f.debug_struct("Hub").field("rooms", &self.rooms.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,20 @@
+//! The promises of the hub: several replicas on one log and one bus, and clients that read, stop reading, come and go.
+
+mod backend;
+mod client;
+mod frames;
+mod world;
+
+mod any_plan;
+mod attendance;
+mod deletion;
+mod echo;
+mod faults;
+mod joining;
+mod leaving;
+mod overload;
+mod presence;
+mod resuming;
+mod rings;
+mod rooms;
+mod signals;
