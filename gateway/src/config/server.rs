@@ -24,7 +24,7 @@ pub struct ServerConfig {
     pub origins: Vec<String>,
     /// Connections that this replica holds at once; beyond, it closes with 4006.
     pub connections_max: usize,
-    /// An address of its own for `/metrics` and the health endpoints; they stay on `listen` too when it is absent.
+    /// An address of its own for `/metrics`, which is on `listen` when it is absent. The health endpoints are on both.
     #[serde(deserialize_with = "text::address_unless_empty")]
     pub metrics_listen: Option<SocketAddr>,
     /// How long clients have to move to another replica when this one is asked to stop.

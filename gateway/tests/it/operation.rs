@@ -101,6 +101,40 @@ async fn what_happens_is_counted() {
 }
 
 #[tokio::test]
+async fn what_a_slow_client_misses_is_counted_by_kind_and_its_entries_come_later() {
+    let gateway = gateway_with(|config| {
+        // What the client misses is read from the log again, so all of it is kept.
+        config.rooms[0].keep_bytes = 256 << 20;
+        config.broker.memory_total_bytes = 512 << 20;
+    })
+    .await;
+    let mut slow = gateway.connect(json!({"token": token("ada")})).await;
+    slow.joins("general").await;
+    let signal = gateway.post("/v1/rooms/general/signals").bearer(API_KEY).json(&json!({"data": 1}));
+    let dropped =
+        async |kind: &str| metric(&gateway, &format!("hubbub_dropped_total{{kind=\"{kind}\"}}")).await.unwrap();
+
+    // The kernel takes some megabytes before the outbox fills.
+    let mut published = 0;
+    while dropped("entry").await == 0.0 {
+        assert!(published < 2_000, "nothing was dropped after {published} messages");
+        for _ in 0..50 {
+            gateway.publish("general", json!({"data": "x".repeat(30_000)})).await;
+            published += 1;
+        }
+    }
+    while dropped("signal").await == 0.0 {
+        signal.clone().send().await.succeeded();
+        gateway.publish("general", json!({"data": "x".repeat(30_000)})).await;
+        published += 1;
+        assert!(published < 3_000, "no signal was dropped");
+    }
+    for seq in 1..=published {
+        assert_eq!(slow.next_of("message").await["seq"], seq);
+    }
+}
+
+#[tokio::test]
 async fn a_path_or_method_that_somebody_makes_up_is_no_label() {
     let gateway = gateway().await;
     gateway.get("/made-up").send().await.failed(404, "not_found");
