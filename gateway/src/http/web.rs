@@ -56,7 +56,8 @@ fn answer(name: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
         known.is_some_and(|known| tag.to_str().is_ok_and(|tag| known.split(',').any(|one| names(one, tag))));
     let caching = [(header::CACHE_CONTROL, cache), (header::ETAG, tag)];
     if unchanged {
-        return (StatusCode::NOT_MODIFIED, caching).into_response();
+        // A browser takes the policy of this answer over, in place of the one it kept with the page.
+        return (StatusCode::NOT_MODIFIED, caching, [policy()]).into_response();
     }
     let kind = file.metadata.mimetype();
     let kind = if kind.starts_with("text/") { format!("{kind}; charset=utf-8") } else { kind.to_owned() };
@@ -125,6 +126,7 @@ mod tests {
             let answer = file::<Page>("/", &headers).unwrap();
             assert_eq!(answer.status(), StatusCode::NOT_MODIFIED, "{known}");
             assert_eq!(header(&answer, header::ETAG), tag);
+            assert_eq!(header(&answer, header::CONTENT_SECURITY_POLICY), POLICY);
             assert_eq!(text(answer).await, "");
         }
         let headers = HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static("\"other\""))]);
