@@ -1,5 +1,6 @@
 //! Life and death of a replica: ready, draining, gone.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,32 +106,51 @@ pub async fn drain(registry: &Arc<Registry>, window: Duration) {
     }
 }
 
-/// Ends `stop` at the first signal to terminate, and `kill` at the second.
-pub async fn watch_signals(stop: CancellationToken, kill: CancellationToken) {
-    next_signal().await;
-    tracing::info!("asked to stop; once more stops at once");
-    stop.cancel();
-    next_signal().await;
-    kill.cancel();
+/// The signals that ask a process to end. They are heard from the moment on that this is made, and none is lost while
+/// another is handled.
+#[derive(Debug)]
+pub struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(windows)]
+    interrupt: tokio::signal::windows::CtrlC,
 }
 
-async fn next_signal() {
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
+impl Signals {
+    /// Begins to listen.
     #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending::<()>().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
+    pub fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
+
+    /// Begins to listen.
+    #[cfg(windows)]
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self { interrupt: tokio::signal::windows::ctrl_c()? })
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    #[cfg(windows)]
+    async fn next(&mut self) {
+        self.interrupt.recv().await;
+    }
+}
+
+/// Ends `stop` at the first signal to terminate, and `kill` at the second.
+pub async fn watch_signals(mut signals: Signals, stop: CancellationToken, kill: CancellationToken) {
+    signals.next().await;
+    tracing::info!("asked to stop; once more stops at once");
+    stop.cancel();
+    signals.next().await;
+    kill.cancel();
 }

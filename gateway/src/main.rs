@@ -8,6 +8,7 @@ use hubbub::cli::report;
 use hubbub::cli::{Arguments, Command, ServeArguments};
 use hubbub::clock::Clock;
 use hubbub::config::Config;
+use hubbub::lifecycle::Signals;
 use hubbub::{lifecycle, telemetry};
 use tokio_util::sync::CancellationToken;
 
@@ -40,13 +41,18 @@ async fn run(config: &Config) -> ExitCode {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
+    // From here on a signal finds somebody who handles it, whenever it comes.
+    let signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return fail(&format!("signals cannot be listened to: {error}")),
+    };
     let app = match App::start(config).await {
         Ok(app) => app,
         Err(error) => return fail(&error.to_string()),
     };
     report::tell(&report::holds(&format!("Hubbub listens on http://{}", app.address()), &[]));
     let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
-    let signals = lifecycle::watch_signals(stop.clone(), kill.clone());
+    let signals = lifecycle::watch_signals(signals, stop.clone(), kill.clone());
     let life = async {
         stop.cancelled().await;
         tokio::select! {
