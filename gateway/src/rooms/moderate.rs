@@ -52,7 +52,10 @@ impl Rooms {
             ModerationAction::Ban => Some(RemovedReason::Banned),
             ModerationAction::Unban | ModerationAction::Mute | ModerationAction::Unmute => None,
         };
-        let by = caller.author().map(|author| author.user.as_str());
+        let by = match caller {
+            Caller::Person(person) => person.author.user.as_str(),
+            Caller::Api { key, .. } => key,
+        };
         tracing::info!(%room, %user, ?action, for_ms, reason, by, "moderated");
         if let Some(reason) = removed {
             self.control.give(Order::Remove { room, user, reason }).await?;
