@@ -148,10 +148,8 @@ impl Conn {
                         outbox.forget_echo(subscription, origin.request);
                         outbox.reply(self.handle.dialect.reply(id, &Reply::Sent(&room, &sent)));
                     }
-                    None => {
-                        self.context.hub.acknowledge(&room, &sent.pos);
-                        self.reply(id, &Reply::Sent(&room, &sent));
-                    }
+                    None if !self.context.hub.acknowledge(&room, &sent.pos) => return Err(Fault::Unavailable),
+                    None => self.reply(id, &Reply::Sent(&room, &sent)),
                 }
                 Ok(())
             }

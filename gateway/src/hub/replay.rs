@@ -137,15 +137,16 @@ impl Hub {
         }
     }
 
-    /// The broker has appended an entry and somebody here will be told so: where the log loses the entry before its
-    /// room has met it, all who are in the room will be reset.
-    pub fn acknowledge(self: &Arc<Self>, room: &RoomName, pos: &Position) {
-        if let Some(room) = self.room(room)
-            && !room.acknowledge(pos)
-            && room.suspect(pos.seq)
-        {
+    /// The broker has appended an entry and somebody here is to be told so: where the log loses the entry before its
+    /// room has met it, all who are in the room will be reset. Answers false where the room has followed its log
+    /// another way, so that nobody knows whether the entry is there; the room looks at its log then.
+    pub fn acknowledge(self: &Arc<Self>, room: &RoomName, pos: &Position) -> bool {
+        let Some(room) = self.room(room) else { return true };
+        let proven = room.acknowledge(pos);
+        if !proven && room.suspect(pos.seq) {
             self.spawn_catch_up(&room);
         }
+        proven
     }
 
     /// The broker has appended an own entry whose echo was expected on a subscription. Where the room does not follow

@@ -18,3 +18,4 @@ mod resuming;
 mod rings;
 mod rooms;
 mod signals;
+mod threads;

@@ -133,12 +133,18 @@ impl Client {
                 self.replica.hub.echo_appended(&self.outbox, subscription, &room, origin.request, sent);
                 Ok(id)
             }
-            (Ok(Published::Appended { pos, .. } | Published::Duplicate { pos, .. }), echo) => {
-                self.replica.hub.acknowledge(&room, &pos);
-                if let Some((subscription, _)) = echo {
-                    self.outbox.forget_echo(subscription, origin.request);
-                }
-                self.outbox.reply(self.frames.write(Frame::Sent(id)));
+            (Ok(Published::Appended { pos, .. } | Published::Duplicate { pos, .. }), None) => {
+                let proven = self.replica.hub.acknowledge(&room, &pos);
+                self.outbox.reply(self.frames.write(if proven {
+                    Frame::Sent(room, id, pos)
+                } else {
+                    Frame::Failed(id)
+                }));
+                Ok(id)
+            }
+            (Ok(Published::Duplicate { pos, .. }), Some((subscription, _))) => {
+                self.outbox.forget_echo(subscription, origin.request);
+                self.outbox.reply(self.frames.write(Frame::Sent(room, id, pos)));
                 Ok(id)
             }
             (Ok(Published::Refused(_)), echo) => {

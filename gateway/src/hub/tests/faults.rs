@@ -305,6 +305,48 @@ async fn a_sent_that_waits_for_an_entry_that_a_failover_lost_is_no_promise() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_was_told_of_an_entry_that_a_failover_lost_is_reset_though_the_room_never_met_it() {
+    let world = World::new();
+    let replica = world.replica();
+    let room = world.room("general").await;
+    let ada = world.client(&replica, "ada");
+    ada.join(&room).await;
+    world.fill(&room, 3).await;
+    settle().await;
+    world.faults.set(replica.number, Conduct::Deaf);
+    ada.say(&room, "soon lost").await;
+    world.store.rewind(&room, 3);
+    world.faults.set(replica.number, Conduct::Faithful);
+    world.fill(&room, 1).await;
+    settle().await;
+    world.fill(&room, 1).await;
+    settle().await;
+    assert_eq!(ada.news()[4..], ["sent #1", "reset 4 reset", "message 5"], "its number is somebody else's now");
+
+    world.faults.set(replica.number, Conduct::Deaf);
+    ada.say(&room, "soon lost").await;
+    world.store.rewind(&room, 5);
+    tokio::time::sleep(Duration::from_secs(35)).await;
+    assert_eq!(ada.news(), ["sent #2", "reset 5 reset"], "also where nobody publishes behind it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_to_a_log_that_the_room_does_not_follow_is_not_acknowledged() {
+    let world = World::new();
+    let replica = world.replica();
+    let room = world.room("general").await;
+    let ada = world.client(&replica, "ada");
+    ada.join(&room).await;
+    world.fill(&room, 3).await;
+    settle().await;
+    world.faults.set(replica.number, Conduct::Deaf);
+    world.store.lose_log(&room);
+    ada.say(&room, "on the other way").await;
+    settle().await;
+    assert_eq!(ada.news()[4..], ["failed #1", "reset 1 reset"], "and the room looks at its log");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_entry_that_cannot_be_written_disturbs_neither_other_rooms_nor_what_comes_behind_it() {
     let mut world = World::new();
     world.queues = (1, 100);

@@ -6,8 +6,8 @@ use std::panic;
 use std::sync::Arc;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use hubbub_shared::RoomName;
 use hubbub_shared::server_frame::UnrecoveredReason;
+use hubbub_shared::{Position, RoomName};
 use parking_lot::Mutex;
 
 use crate::broker::{Body, Entry};
@@ -24,8 +24,8 @@ pub(super) enum Frame {
     Event(RoomName, Event),
     Joined(Join, Joined),
     Left(RoomName),
-    /// A reply that moves nothing: the answer to the request with this id.
-    Sent(u32),
+    /// A `sent` that moves nothing: the answer to the request with this id.
+    Sent(RoomName, u32, Position),
     /// The request with this id failed.
     Failed(u32),
     Members(RoomName, MembersPage),
@@ -100,12 +100,12 @@ pub(super) fn text_of(entry: &Entry) -> Option<&str> {
 }
 
 impl Frame {
-    /// The room it is about, unless it is the answer to a request that moves nothing.
+    /// The room it is about; a failure names none.
     pub(super) fn room(&self) -> Option<&RoomName> {
         match self {
-            Self::Event(room, _) | Self::Left(room) | Self::Members(room, _) => Some(room),
+            Self::Event(room, _) | Self::Left(room) | Self::Members(room, _) | Self::Sent(room, ..) => Some(room),
             Self::Joined(join, _) => Some(&join.room),
-            Self::Sent(_) | Self::Failed(_) => None,
+            Self::Failed(_) => None,
         }
     }
 }
@@ -148,7 +148,7 @@ impl fmt::Display for Frame {
                 if *replayed > 0 { write!(f, " +{replayed}") } else { Ok(()) }
             }
             Self::Left(_) => write!(f, "left"),
-            Self::Sent(id) => write!(f, "sent #{id}"),
+            Self::Sent(_, id, _) => write!(f, "sent #{id}"),
             Self::Failed(id) => write!(f, "failed #{id}"),
             Self::Members(_, page) => {
                 write!(f, "members {}", page.count)?;

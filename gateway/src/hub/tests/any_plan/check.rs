@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::plan::{Plan, ROOMS};
 use super::run::Stage;
 use super::story::Story;
-use crate::hub::event::Event;
+use crate::hub::event::{Event, Sent};
 use crate::hub::tests::client::Client;
 use crate::hub::tests::frames::Frame;
 use crate::presence::Presence as _;
@@ -49,6 +49,11 @@ pub(super) async fn everything(stage: &Stage) {
             if subscribed {
                 *expected.entry(client.outbox.user.user.to_string()).or_default() += 1;
             }
+            if subscribed && stage.plan.keeps_all() {
+                let (_, log) = stage.world.log(room).await;
+                let lost = story.promised().find(|pos| log.iter().all(|entry| entry.pos != **pos));
+                assert_eq!(lost, None, "{} was promised an entry of {room} and not told of its loss", client.name);
+            }
             stories.push(story);
         }
         acknowledged(stage, number).await;
@@ -73,7 +78,7 @@ fn replies(client: &Client) {
     let mut answered = HashSet::new();
     for frame in client.got() {
         let id = match &frame {
-            Frame::Sent(id) | Frame::Failed(id) => Some(*id),
+            Frame::Sent(_, id, _) | Frame::Failed(id) => Some(*id),
             Frame::Event(_, Event::Sent(sent)) => sent.id,
             Frame::Event(_, Event::Unproven { id }) => *id,
             Frame::Event(..) | Frame::Joined(..) | Frame::Left(_) | Frame::Members(..) => None,
@@ -99,10 +104,10 @@ async fn acknowledged(stage: &Stage, room: usize) {
     }
     for client in clients(stage) {
         for frame in client.got() {
-            if let Frame::Event(of, Event::Sent(sent)) = frame
+            if let Frame::Sent(of, _, pos) | Frame::Event(of, Event::Sent(Sent { pos, .. })) = frame
                 && of == stage.rooms[room]
             {
-                assert!(kept.contains(&sent.pos), "{} was acknowledged and is not there", sent.pos);
+                assert!(kept.contains(&pos), "{pos} was acknowledged and is not there");
             }
         }
     }

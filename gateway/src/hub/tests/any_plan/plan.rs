@@ -14,6 +14,8 @@ pub(super) const PEOPLE: [&str; 5] = ["ada", "ada", "bob", "eve", "guest:1"];
 /// Rooms.
 pub(super) const ROOMS: [&str; 2] = ["general", "other"];
 
+const NOTHING: Step = Step::Pass { ms: 0 };
+
 /// What happens, and to what kind of replicas.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
@@ -46,6 +48,11 @@ pub(super) enum Step {
     BreakOff {
         person: usize,
     },
+    /// A moderator takes them out of a room.
+    Kick {
+        person: usize,
+        room: usize,
+    },
     Ask {
         person: usize,
         room: usize,
@@ -71,6 +78,10 @@ pub(super) enum Step {
     Store {
         replica: usize,
         mood: Mood,
+    },
+    /// A replica dies with all its connections, unless it is the last one.
+    Die {
+        replica: usize,
     },
     Lose {
         room: usize,
@@ -142,9 +153,10 @@ pub(super) fn plans() -> impl Strategy<Value = Plan> {
     ];
     let world = (any::<u64>(), 2..=3_usize, (1..=2_usize, prop_oneof![3 => Just(1_000), 1 => 2..10_usize]));
     let sizes = (1..=24_usize, 3_000..30_000_usize, retention, prop_oneof![1 => Just(0), 2 => 1..40_u64]);
-    (world, sizes, any::<bool>(), any::<bool>()).prop_flat_map(|(world, sizes, honest, loses)| {
+    let quirks = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.3));
+    (world, sizes, quirks).prop_flat_map(|(world, sizes, (honest, loses, dies))| {
         let ((seed, replicas, queues), (ring_entries, outbox_bytes, retention, slow_ms)) = (world, sizes);
-        proptest::collection::vec(step(honest, loses), 1..150).prop_map(move |steps| Plan {
+        proptest::collection::vec(step(honest, loses, dies), 1..150).prop_map(move |steps| Plan {
             seed,
             replicas,
             queues,
@@ -158,7 +170,7 @@ pub(super) fn plans() -> impl Strategy<Value = Plan> {
     })
 }
 
-fn step(honest: bool, loses: bool) -> impl Strategy<Value = Step> {
+fn step(honest: bool, loses: bool, dies: bool) -> impl Strategy<Value = Step> {
     let person = || 0..PEOPLE.len();
     let room = || prop_oneof![3 => Just(0_usize), 1 => Just(1_usize)];
     let replica = || 0..3_usize;
@@ -173,6 +185,7 @@ fn step(honest: bool, loses: bool) -> impl Strategy<Value = Step> {
         8 => prop_oneof![12 => 0..60_u64, 3 => 60..600_u64, 1 => 600..8_000_u64].prop_map(|ms| Step::Pass { ms }),
         3 => (person(), replica()).prop_map(|(person, replica)| Step::Connect { person, replica }),
         1 => person().prop_map(|person| Step::BreakOff { person }),
+        1 => (person(), room()).prop_map(|(person, room)| Step::Kick { person, room }),
         16 => (person(), room(), request()).prop_map(|(person, room, request)| Step::Ask { person, room, request }),
         3 => (person(), how).prop_map(|(person, how)| Step::Read { person, how }),
         4 => (room(), 1..25_usize, 0..400_usize)
@@ -180,7 +193,8 @@ fn step(honest: bool, loses: bool) -> impl Strategy<Value = Step> {
         1 => room().prop_map(|room| Step::Signal { room }),
         3 => (replica(), conduct(honest)).prop_map(|(replica, conduct)| Step::Bus { replica, conduct }),
         1 => (replica(), mood).prop_map(|(replica, mood)| Step::Store { replica, mood }),
-        u32::from(loses) => lose.prop_map(|(room, back)| Step::Lose { room, back }),
+        1 => replica().prop_map(move |replica| if dies { Step::Die { replica } } else { NOTHING }),
+        1 => lose.prop_map(move |(room, back)| if loses { Step::Lose { room, back } } else { NOTHING }),
     ]
 }
 

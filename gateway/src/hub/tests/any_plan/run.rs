@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use hubbub_shared::client_frame::ReactionOp;
+use hubbub_shared::server_frame::RemovedReason;
 use hubbub_shared::{Position, RoomName};
 use proptest::sample::Index;
 use tokio::sync::mpsc;
@@ -99,7 +100,20 @@ impl Stage {
         match step {
             Step::Pass { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
             Step::Connect { person, replica } => self.connect(person, replica),
-            Step::BreakOff { person } => self.break_off(person),
+            Step::BreakOff { person } => {
+                if let Some(connection) = self.take_connection(person) {
+                    connection.client.replica.hub.detach(&connection.client.outbox);
+                }
+            }
+            Step::Kick { person, room } => {
+                if let Some(Connection { client, .. }) = &self.people[person].connection {
+                    let (client, room) = (client.clone(), self.rooms[room].clone());
+                    tokio::spawn(async move {
+                        client.replica.hub.remove(&client.outbox, &room, RemovedReason::Kicked).await;
+                    });
+                }
+            }
+            Step::Die { replica } => self.die(replica),
             Step::Ask { person, room, request } => self.ask(person, room, &request),
             Step::Read { person, how } => {
                 if let Some(connection) = &self.people[person].connection {
@@ -157,7 +171,9 @@ impl Stage {
     }
 
     fn connect(&mut self, person: usize, replica: usize) {
-        self.break_off(person);
+        if let Some(connection) = self.take_connection(person) {
+            connection.client.replica.hub.detach(&connection.client.outbox);
+        }
         let client = Arc::new(self.world.client(self.replica(replica), PEOPLE[person]));
         let mut tasks = JoinSet::new();
         let lane = |room: &RoomName| {
@@ -172,15 +188,31 @@ impl Stage {
         }
     }
 
-    fn break_off(&mut self, person: usize) {
-        let Some(connection) = self.people[person].connection.take() else { return };
+    /// Ends what a connection does, and remembers where it stood.
+    fn take_connection(&mut self, person: usize) -> Option<Connection> {
+        let connection = self.people[person].connection.take()?;
         for room in 0..self.rooms.len() {
             let story = self.story(&connection.client, room);
             if let (Some(_), Some(pos)) = (&story.joined, story.position()) {
                 self.people[person].stood.insert(room, pos);
             }
         }
-        connection.client.replica.hub.detach(&connection.client.outbox);
+        Some(connection)
+    }
+
+    /// A replica is gone without a word: its connections are cut, and the stores hear of it no more.
+    fn die(&mut self, replica: usize) {
+        if self.replicas.len() == 1 {
+            return;
+        }
+        let dead = self.replicas.remove(replica % self.replicas.len());
+        dead.backend.set_away(true);
+        for person in 0..self.people.len() {
+            let connection = self.people[person].connection.as_ref();
+            if connection.is_some_and(|connection| connection.client.replica.number == dead.number) {
+                self.take_connection(person);
+            }
+        }
     }
 
     /// What a connection has got of a room so far.

@@ -25,8 +25,10 @@ pub(super) struct Story {
     pos: Option<Position>,
     /// Entries that are still to come before the live ones.
     to_replay: u64,
-    /// Entries whose `sent` was given.
+    /// Entries whose `sent` was given in this subscription, since its last reset.
     told: HashSet<Position>,
+    /// The same for those that stand beside their entries.
+    told_with_echo: HashSet<Position>,
     /// As a page and the frames behind it show them; `None` before a page and after a word that some were lost.
     pub(super) members: Option<HashSet<UserId>>,
 }
@@ -37,6 +39,11 @@ impl Story {
         self.pos.clone()
     }
 
+    /// Entries that the client believes to be in the log, because a `sent` said so.
+    pub(super) fn promised(&self) -> impl Iterator<Item = &Position> {
+        self.told.iter().chain(&self.told_with_echo)
+    }
+
     /// Takes in the next frame of the room. Without a truth nothing is compared with it.
     pub(super) fn follow(&mut self, frame: &Frame, plan: &Plan, truth: Option<&Truth>) {
         match frame {
@@ -45,7 +52,8 @@ impl Story {
             Frame::Members(_, page) => {
                 self.members = Some(page.members.iter().map(|member| member.author.user.clone()).collect());
             }
-            Frame::Sent(_) | Frame::Failed(_) | Frame::Event(_, Event::Unproven { .. }) => {}
+            Frame::Sent(_, _, pos) => _ = self.told_with_echo.insert(pos.clone()),
+            Frame::Failed(_) | Frame::Event(_, Event::Unproven { .. }) => {}
             Frame::Event(_, Event::Sent(sent)) => self.answer(&sent.pos, truth),
             Frame::Event(_, event) => {
                 assert!(self.joined.is_some(), "{frame} came to somebody who is not in the room");
@@ -73,6 +81,7 @@ impl Story {
         assert!(self.joined.is_none(), "joined twice");
         self.joined = Some((join.clone(), joined.clone()));
         self.told.clear();
+        self.told_with_echo.clear();
         self.members = None;
         self.to_replay = joined.replayed;
         self.seq = joined.pos.seq - joined.replayed;
@@ -148,6 +157,7 @@ impl Story {
         self.pos = Some(pos.clone());
         self.to_replay = 0;
         self.told.clear();
+        self.told_with_echo.clear();
     }
 }
 
