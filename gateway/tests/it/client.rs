@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -42,6 +42,13 @@ impl Client {
     /// Upgrades; these headers go with the request.
     pub(crate) async fn connect(address: SocketAddr, headers: &[(&str, &str)]) -> Result<Self, Error> {
         Self::upgraded(TcpStream::connect(address).await?, address, headers).await
+    }
+
+    /// As `connect`, over a socket that takes in little that is not read.
+    pub(crate) async fn narrow(address: SocketAddr) -> Result<Self, Error> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(4_096)?;
+        Self::upgraded(socket.connect(address).await?, address, &[]).await
     }
 
     async fn upgraded(stream: TcpStream, address: SocketAddr, headers: &[(&str, &str)]) -> Result<Self, Error> {

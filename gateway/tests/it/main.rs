@@ -9,6 +9,7 @@ mod harness;
 mod plain_http;
 mod raw;
 
+mod crowd;
 mod endings;
 mod entries;
 mod joining;
@@ -19,6 +20,7 @@ mod opening;
 mod presence;
 mod quiet;
 mod reading;
+mod slow;
 mod transport;
 
 mod broadcast;
