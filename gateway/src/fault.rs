@@ -21,6 +21,9 @@ pub enum Fault {
     /// A field is missing, wrong or out of range.
     #[error("{0}")]
     BadRequest(String),
+    /// Text that is none; WebSocket has a close code of its own for it.
+    #[error("text frames must be UTF-8")]
+    NotUtf8,
     /// The credential is not good.
     #[error("{0}")]
     Unauthenticated(String),
@@ -105,7 +108,7 @@ impl Fault {
     /// The code on the wire.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::BadRequest(_) => ErrorCode::BadRequest,
+            Self::BadRequest(_) | Self::NotUtf8 => ErrorCode::BadRequest,
             Self::Unauthenticated(_) => ErrorCode::Unauthenticated,
             Self::Token(error) => match error {
                 AuthError::Malformed(_)
@@ -139,6 +142,7 @@ impl Fault {
                 Some(*retry_after_ms)
             }
             Self::BadRequest(_)
+            | Self::NotUtf8
             | Self::Unauthenticated(_)
             | Self::Token(
                 AuthError::Malformed(_) | AuthError::BadSignature | AuthError::WrongClaims(_) | AuthError::Expired,
@@ -160,6 +164,7 @@ impl Fault {
             Self::Unavailable | Self::Token(AuthError::KeysUnavailable { .. }) => Blame::Dependency,
             Self::Internal { .. } => Blame::Gateway,
             Self::BadRequest(_)
+            | Self::NotUtf8
             | Self::Unauthenticated(_)
             | Self::Token(_)
             | Self::Forbidden(_)

@@ -163,6 +163,8 @@ impl Conn {
 
     async fn signal(&self, id: Option<u32>, caller: &Caller, room: RoomName, data: Data) -> Result<(), Fault> {
         if self.handle.outbox.subscription_to(&room).is_none() {
+            // Who may not speak here is told so, and not to join.
+            self.context.rooms.require(caller, &room, Right::Send).await?;
             return Err(Fault::NotJoined);
         }
         self.context.rooms.signal(caller, &room, data, Some(self.origin())).await?;

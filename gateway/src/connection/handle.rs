@@ -39,6 +39,19 @@ impl Ending {
         Self { code, fault, id: None }
     }
 
+    /// The end after text that is none.
+    pub fn not_utf8() -> Self {
+        Self::because(CloseCode::BadFrame, Fault::NotUtf8)
+    }
+
+    /// The number and the sentence of the close frame.
+    pub fn close(&self) -> (u16, &'static str) {
+        match self.fault {
+            Fault::NotUtf8 => (1007, "text frames must be UTF-8"),
+            _ => (self.code.number(), self.code.reason()),
+        }
+    }
+
     /// The `error` answers this request.
     pub fn answering(self, id: Option<u32>) -> Self {
         Self { id, ..self }

@@ -173,7 +173,8 @@ impl Live {
                 }, if roomy => {
                     let incoming = match incoming {
                         None | Some(Err(ReadFault::Gone)) => return None,
-                        Some(Err(ReadFault::TooLarge | ReadFault::NotUtf8 | ReadFault::Protocol)) => {
+                        Some(Err(ReadFault::NotUtf8)) => return Some(Ending::not_utf8()),
+                        Some(Err(ReadFault::TooLarge | ReadFault::Protocol)) => {
                             return Some(Ending::new(CloseCode::BadFrame));
                         }
                         Some(Ok(incoming)) => incoming,

@@ -80,7 +80,7 @@ where
     let error = dialect.reply(ending.id, &Reply::Error(&ending.fault));
     let last = async {
         writer.send(Outgoing::Frame(error)).await?;
-        writer.send(close(ending.code)).await
+        writer.send(close(&ending)).await
     };
     if matches!(tokio::time::timeout(LAST_FRAMES, last).await, Ok(Ok(()))) {
         say_goodbye(reader).await;
@@ -96,7 +96,8 @@ where
         let text = match reader.next().await {
             None | Some(Err(ReadFault::Gone)) => return Err(None),
             Some(Ok(Incoming::Alive)) => continue,
-            Some(Ok(Incoming::Binary) | Err(ReadFault::TooLarge | ReadFault::NotUtf8 | ReadFault::Protocol)) => {
+            Some(Err(ReadFault::NotUtf8)) => return Err(Some(Ending::not_utf8())),
+            Some(Ok(Incoming::Binary) | Err(ReadFault::TooLarge | ReadFault::Protocol)) => {
                 return Err(Some(Ending::new(CloseCode::BadFrame)));
             }
             Some(Ok(Incoming::Text(text))) => text,
@@ -117,8 +118,9 @@ fn not_hello() -> Ending {
     Ending::because(CloseCode::HelloExpected, fault)
 }
 
-fn close(code: CloseCode) -> Outgoing {
-    Outgoing::Close { code: code.number(), reason: code.reason() }
+fn close(ending: &Ending) -> Outgoing {
+    let (code, reason) = ending.close();
+    Outgoing::Close { code, reason }
 }
 
 /// Reads on until the client has closed its side, because a socket that is dropped with unread bytes in it may take
@@ -166,7 +168,7 @@ impl Live {
         self.count_end(ending.as_ref());
         drop(self);
         let Some(ending) = ending else { return };
-        if matches!(tokio::time::timeout(LAST_FRAMES, writer.send(close(ending.code))).await, Ok(Ok(()))) {
+        if matches!(tokio::time::timeout(LAST_FRAMES, writer.send(close(&ending))).await, Ok(Ok(()))) {
             say_goodbye(reader).await;
         }
     }
