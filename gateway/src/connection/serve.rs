@@ -104,17 +104,17 @@ where
         };
         return match dialect.request(&text) {
             Ok(Request { id, command: Command::Hello(hello) }) => Ok((id, hello)),
-            Ok(Request { id, .. }) => Err(Some(not_hello().answering(id))),
+            Ok(Request { id, .. }) => Err(Some(not_hello("say it before anything else").answering(id))),
             Err(refused) if refused.fatal || refused.hello => {
                 Err(Some(Ending::because(CloseCode::BadFrame, refused.fault).answering(refused.id)))
             }
-            Err(refused) => Err(Some(not_hello().answering(refused.id))),
+            Err(refused) => Err(Some(not_hello(&refused.fault.to_string()).answering(refused.id))),
         };
     }
 }
 
-fn not_hello() -> Ending {
-    let fault = Fault::BadRequest("the first frame must be `hello`".to_owned());
+fn not_hello(why: &str) -> Ending {
+    let fault = Fault::BadRequest(format!("the first frame must be `hello`: {why}"));
     Ending::because(CloseCode::HelloExpected, fault)
 }
 
