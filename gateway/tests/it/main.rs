@@ -20,6 +20,7 @@ mod opening;
 mod presence;
 mod quiet;
 mod reading;
+mod revocation;
 mod slow;
 mod transport;
 

@@ -216,6 +216,10 @@ async fn clients_that_vanish_in_the_middle_of_anything_leave_nothing_behind() {
     shows(&bob.expect("message").await, json!({"seq": 1}));
     let gone = async { while bob.ask(json!({"type": "members", "room": "r"})).await["count"] != 1 {} };
     tokio::time::timeout(crate::client::DEADLINE, gone).await.unwrap();
+    crate::calls::eventually("Bob's is the only connection", async || {
+        (crate::operation::metric(&gateway, "hubbub_connections").await == Some(1.0)).then_some(())
+    })
+    .await;
     serves_on(&gateway).await;
 }
 

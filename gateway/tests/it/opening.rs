@@ -24,6 +24,8 @@ async fn refuses(gateway: &Gateway, credential: Value, error: &str, code: u16) {
     let ending = client.ending().await;
     assert!(ending.frames.is_empty(), "{credential}: one error precedes the close, here {:?} came too", ending.frames);
     assert_eq!(ending.code, code, "{credential}");
+    // Who is only to wait is told how long.
+    assert_eq!(refusal["retry_after_ms"].is_u64(), [4008, 4009].contains(&code), "{credential}: {refusal}");
 }
 
 #[tokio::test]
@@ -483,5 +485,20 @@ async fn a_hello_with_wrong_fields_is_a_bad_request_and_ends_the_connection() {
         assert_eq!(refusal["code"], "bad_request", "{fields}: {refusal}");
         let ending = client.ending().await;
         assert!(ending.frames.is_empty() && [4501, 4502].contains(&ending.code), "{fields}: {ending:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_first_frame_that_is_no_hello_is_told_why() {
+    let gateway = Gateway::start().await;
+    for (first, why) in [
+        (json!({"type": "hello", "id": -1, "token": token("ada")}), "`id`"),
+        (json!({"type": "helo", "id": 1}), "helo"),
+        (json!({"type": "join", "id": 1, "room": "r"}), "before anything else"),
+    ] {
+        let mut client = gateway.socket().await;
+        client.send(first).await;
+        let message = client.closed(4502, "bad_request").await["message"].take();
+        assert!(message.as_str().unwrap().contains(why), "{message}");
     }
 }

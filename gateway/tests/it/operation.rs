@@ -8,7 +8,7 @@ use crate::calls::{API_KEY, Call, eventually, gateway, gateway_with};
 use crate::harness::{Gateway, token};
 
 /// The value of one line of the metrics.
-async fn metric(gateway: &Gateway, line: &str) -> Option<f64> {
+pub(crate) async fn metric(gateway: &Gateway, line: &str) -> Option<f64> {
     let text = gateway.get("/metrics").send().await.body;
     let value = text.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' '));
     value.map(|value| value.parse().unwrap())

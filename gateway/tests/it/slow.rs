@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use crate::client::{Client, DEADLINE};
 use crate::frames::shows;
 use crate::harness::{Gateway, kind, token};
+use crate::operation::metric;
 
 /// Bytes of one message's text.
 const TEXT_BYTES: usize = 4_096;
@@ -69,6 +70,8 @@ async fn who_sleeps_longer_than_the_room_remembers_is_told_where_it_goes_on() {
     let gateway = Gateway::with(|config| modest(config, 262_144)).await;
     let mut slow = sleeper(&gateway).await;
     pass(&gateway, 6_000).await;
+    let queued_bytes = metric(&gateway, "hubbub_outbox_bytes").await.unwrap();
+    assert!((1.0..=OUTBOX_BYTES as f64).contains(&queued_bytes), "{queued_bytes} bytes are queued");
     let (mut next, mut queued_bytes) = (1, 0);
     let reset = loop {
         let frame = slow.next().await;
@@ -92,6 +95,53 @@ async fn who_sleeps_longer_than_the_room_remembers_is_told_where_it_goes_on() {
     let mut back = gateway.user("slow").await;
     let joined = back.joins_with("r", json!({"since": reset["pos"]})).await;
     assert!(joined["recovered"] == true || joined["reason"] == "trimmed", "{joined}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_that_the_room_outruns_says_where_it_stopped_being_possible() {
+    let gateway = Gateway::with(|config| modest(config, 8 << 20)).await;
+    let start = gateway.member("ada", "r").await.1["pos"].take();
+    pass(&gateway, 1_500).await;
+    let mut slow = Client::narrow(gateway.address()).await.unwrap();
+    slow.ask(json!({"type": "hello", "token": token("slow")})).await;
+    let joined = slow.joins_with("r", json!({"since": start})).await;
+    shows(&joined, json!({"recovered": true, "replayed": 1_500}));
+    pass(&gateway, 6_000).await;
+    let (mut at, mut resets) = (0, 0);
+    while at < 7_500 {
+        let frame = slow.next().await;
+        let seq = frame["seq"].as_u64().unwrap();
+        match frame["type"].as_str().unwrap() {
+            "message" => assert_eq!(seq, at + 1, "{frame}"),
+            "reset" => resets += 1,
+            _ => panic!("{frame}"),
+        }
+        assert!(seq > at, "{frame} after {at}");
+        at = seq;
+    }
+    assert!(resets > 0, "nothing was missing");
+    slow.hears_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_deleted_while_somebody_slept_is_gone_when_they_wake() {
+    let gateway = Gateway::with(|config| modest(config, 64 << 20)).await;
+    let mut slow = sleeper(&gateway).await;
+    pass(&gateway, 2_500).await;
+    // By now nothing more is queued, so this will be read from the log.
+    let mut ada = gateway.user("ada").await;
+    let target = ada.says("r", "secret").await["pos"].take();
+    ada.ask(json!({"type": "edit", "room": "r", "target": target, "data": "secret too"})).await;
+    ada.says("r", "open").await;
+    let deleted = ada.ask(json!({"type": "delete", "room": "r", "target": target})).await;
+    shows(&deleted, json!({"type": "sent", "seq": 2_504}));
+    for seq in 1..=2_500 {
+        shows(&slow.expect("message").await, json!({"seq": seq}));
+    }
+    shows(&slow.next().await, json!({"type": "message", "seq": 2_501, "deleted": true, "data": null}));
+    shows(&slow.next().await, json!({"type": "edit", "seq": 2_502, "deleted": true, "data": null, "target": target}));
+    shows(&slow.next().await, json!({"type": "message", "seq": 2_503, "deleted": null, "data": "open"}));
+    shows(&slow.next().await, json!({"type": "delete", "seq": 2_504, "target": target}));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

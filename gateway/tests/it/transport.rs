@@ -44,6 +44,15 @@ async fn a_client_that_offers_only_unknown_subprotocols_is_refused_with_400_and_
 }
 
 #[tokio::test]
+async fn a_browsers_offer_of_compression_is_left_alone() {
+    let gateway = Gateway::start().await;
+    let offer = ("sec-websocket-extensions", "permessage-deflate; client_max_window_bits");
+    let answer = plain_http::upgrade(gateway.address(), &[offer, (PROTOCOL, "hubbub.v1")]).await;
+    assert_eq!((answer.status, answer.header("sec-websocket-extensions")), (101, None), "{answer:?}");
+    assert_eq!(answer.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+}
+
+#[tokio::test]
 async fn a_plain_request_to_the_socket_is_refused_and_the_gateway_serves_on() {
     let gateway = Gateway::start().await;
     let answer = plain_http::get(gateway.address(), "/v1/ws", &[]).await;
