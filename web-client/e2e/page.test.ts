@@ -112,7 +112,7 @@ test("everything can be done with the keyboard alone", async () => {
   await ada.keyboard.press("Enter");
   await arrives(ada, "secnd");
   await ada.keyboard.press("ArrowUp");
-  await ada.locator("textarea[name=edit]").waitFor();
+  await ada.locator("textarea[name=edit]:focus").waitFor();
   await ada.keyboard.press("ControlOrMeta+a");
   await ada.keyboard.type("second");
   await ada.keyboard.press("Enter");

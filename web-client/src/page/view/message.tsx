@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Author } from "../../sdk";
 import type { Chat } from "../chat";
 import { nameOf, type ShownMessage } from "../timeline";
@@ -178,7 +178,8 @@ function Toolbar(props: {
 function Editor({ text, save, cancel }: { text: string; save: (text: string) => void; cancel: () => void }) {
   const [draft, setDraft] = useState(text);
   const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => {
+  // Before the field is seen, so that nothing typed at once goes elsewhere.
+  useLayoutEffect(() => {
     field.current?.focus();
     field.current?.setSelectionRange(text.length, text.length);
   }, [text.length]);
