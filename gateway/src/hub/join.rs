@@ -181,7 +181,7 @@ impl Hub {
 
     /// Gives the bus a moment to bring what the log has already: who was told of an entry and joins then is shown a head
     /// that is no older.
-    async fn await_head(&self, room: &Room, seq: u64) {
+    async fn await_head(self: &Arc<Self>, room: &Arc<Room>, seq: u64) {
         let reached = async {
             loop {
                 let moved = room.moved.notified();
@@ -191,8 +191,10 @@ impl Hub {
                 moved.await;
             }
         };
-        // Where it takes longer, the entries come behind the `joined` instead.
-        let _ = timeout(BUS_DELAY, reached).await;
+        // Where it takes longer, the entries come behind the `joined` instead: the bus may have lost them.
+        if timeout(BUS_DELAY, reached).await.is_err() && room.suspect(seq) {
+            self.spawn_catch_up(room);
+        }
     }
 
     /// Compares the room with its log once more, and waits until that is done.

@@ -148,11 +148,9 @@ impl Room {
         }
     }
 
-    /// Whether the room is subscribed to the bus and has a position; one that is stays so for the linger at least.
+    /// Whether the room is subscribed to the bus and has a position.
     pub fn is_open(&self) -> bool {
-        let mut state = self.state.lock();
-        state.idle_since = Instant::now();
-        matches!(state.phase, Phase::Live | Phase::Behind { .. })
+        matches!(self.state.lock().phase, Phase::Live | Phase::Behind { .. })
     }
 
     /// Takes in the newest entries of the log, after the room was subscribed to the bus. Answers whether the bus has

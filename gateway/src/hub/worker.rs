@@ -21,35 +21,52 @@ const HEADS: usize = 256;
 /// How long to wait before the log is asked again after it gave no answer.
 const RETRY: Duration = Duration::from_millis(250);
 
+/// What a worker does an interval after it was found to be needed.
+enum ToDo {
+    /// Tell the presence and receipts that have gathered in a room.
+    Tell(Arc<Room>),
+    /// Tell all rooms that presence updates may have been lost.
+    DoubtPresence,
+}
+
 /// Handles one queue until the hub stops.
 pub async fn run(hub: Arc<Hub>, number: usize, mut queue: NewsReceiver) {
     let missed = Arc::new(Notify::new());
     let comparer = hub.tasks.spawn(compare_when_asked(hub.clone(), number, missed.clone()));
-    // Every bulletin waits equally long, so the list is in the order in which they are due.
-    let mut bulletins: VecDeque<(Instant, Arc<Room>)> = VecDeque::new();
+    let interval = hub.settings.presence_interval;
+    // Everything waits equally long, so the list is in the order in which it is due.
+    let mut to_do: VecDeque<(Instant, ToDo)> = VecDeque::new();
+    let mut doubtful = false;
     loop {
-        let due = bulletins.front().map(|(due, _)| *due);
-        let interval = hub.settings.presence_interval;
+        let due = to_do.front().map(|(due, _)| *due);
         tokio::select! {
             biased;
             () = hub.stop.cancelled() => break,
             () = async { if let Some(due) = due { tokio::time::sleep_until(due).await } }, if due.is_some() => {
-                if let Some((_, room)) = bulletins.pop_front() {
-                    unharmed(&room, || room.tell());
+                match to_do.pop_front() {
+                    Some((_, ToDo::Tell(room))) => _ = unharmed(&room, || room.tell()),
+                    Some((_, ToDo::DoubtPresence)) => {
+                        doubtful = false;
+                        let rooms = hub.rooms_of(number).into_iter().filter(|room| room.miss_presence());
+                        to_do.extend(rooms.map(|room| (Instant::now() + interval, ToDo::Tell(room))));
+                    }
+                    None => {}
                 }
             }
             news = queue.next() => match news {
                 None => break,
                 Some(News::Missed) => {
                     missed.notify_one();
-                    let uncertain = hub.rooms_of(number).into_iter().filter(|room| room.miss_presence());
-                    bulletins.extend(uncertain.map(|room| (Instant::now() + interval, room)));
+                    // A bus that keeps losing must not keep this worker busy with all rooms for every loss.
+                    if !std::mem::replace(&mut doubtful, true) {
+                        to_do.push_back((Instant::now() + interval, ToDo::DoubtPresence));
+                    }
                 }
                 Some(News::Envelope(envelope)) => {
                     if let Some(room) = hub.room(&envelope.room)
                         && handle(&hub, &room, envelope)
                     {
-                        bulletins.push_back((Instant::now() + interval, room));
+                        to_do.push_back((Instant::now() + interval, ToDo::Tell(room)));
                     }
                 }
             },
@@ -152,5 +169,7 @@ async fn compare_when_asked(hub: Arc<Hub>, worker: usize, missed: Arc<Notify>) {
             tracing::debug!(%error, "comparing rooms with their logs failed, trying again");
             tokio::time::sleep(RETRY).await;
         }
+        // A bus that keeps losing must not keep the store busy with heads alone.
+        tokio::time::sleep(RETRY).await;
     }
 }

@@ -114,6 +114,25 @@ async fn a_replica_that_was_taken_for_gone_brings_its_members_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replica_that_did_not_hear_that_it_was_taken_for_gone_brings_its_members_back() {
+    let world = World::new();
+    let (replica, other) = (world.replica(), world.replica());
+    let room = world.room("general").await;
+    let bob = world.client(&other, "bob");
+    bob.join(&room).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    other.backend.set_away(true);
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    assert_eq!(members(&replica, &room).await, [""; 0]);
+    other.backend.set_away(false);
+    other.backend.set_forgetful(true);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    other.backend.set_forgetful(false);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(members(&replica, &room).await, ["bob 1"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replica_that_stops_takes_its_members_along_at_once() {
     let world = World::new();
     let (replica, other) = (world.replica(), world.replica());

@@ -183,6 +183,34 @@ async fn the_head_that_joined_names_is_no_older_than_the_log_that_was_read_for_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_join_shows_a_room_what_the_bus_has_not_brought_it() {
+    let world = World::new();
+    let replica = world.replica();
+    let room = world.room("general").await;
+    let (ada, bob) = (world.client(&replica, "ada"), world.client(&replica, "bob"));
+    ada.join(&room).await;
+    world.faults.set(replica.number, Conduct::Deaf);
+    world.fill(&room, 2).await;
+    bob.join(&room).await;
+    settle().await;
+    assert_eq!(ada.news(), ["joined 0", "message 1", "message 2"]);
+    assert_eq!(bob.news(), ["joined 0", "message 1", "message 2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_joins_right_behind_an_entry_is_shown_a_head_no_older() {
+    let world = World::new();
+    let replica = world.replica();
+    let room = world.room("general").await;
+    let (ada, bob) = (world.client(&replica, "ada"), world.client(&replica, "bob"));
+    ada.join(&room).await;
+    world.fill(&room, 2).await;
+    bob.join_with(&room, None, 1).await;
+    settle().await;
+    assert_eq!(bob.news(), ["joined 2 +1", "message 2"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_room_is_joined_once_on_one_connection() {
     let world = World::new();
     let replica = world.replica();
