@@ -36,6 +36,8 @@ pub mod limits;
 pub mod locks;
 pub mod sessions;
 
+pub mod redis;
+
 pub mod grants;
 
 pub mod ids;

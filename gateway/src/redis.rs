@@ -1,0 +1,9 @@
+//! Redis, as the capabilities that stand on it use it: scripts on the master of a slot, and a subscription that is in
+//! order or says that it was not. The only place that knows how to connect, and with the capabilities' `redis.rs` the
+//! only one that knows fred.
+
+pub mod error;
+pub mod keys;
+
+pub use error::RedisError;
+pub use keys::{Channel, Keys, Partition};
