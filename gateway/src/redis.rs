@@ -4,6 +4,8 @@
 
 pub mod error;
 pub mod keys;
+pub mod url;
+pub mod wire;
 
 pub use error::RedisError;
 pub use keys::{Channel, Keys, Partition};
