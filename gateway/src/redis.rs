@@ -4,6 +4,7 @@
 
 pub mod error;
 pub mod keys;
+pub mod topology;
 pub mod url;
 pub mod wire;
 

@@ -31,8 +31,8 @@ const NAME: &[u8] = b"hubbub";
 const VERSION_MIN: (u32, u32) = (7, 0);
 
 /// A socket, in clear or within TLS.
-pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
+pub trait Socket: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Socket for T {}
 
 /// Why a connection could not be made, or a question got no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
