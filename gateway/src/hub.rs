@@ -124,6 +124,7 @@ impl Hub {
         }
         hub.tasks.spawn(attendance::declare_when_due(hub.clone()));
         hub.tasks.spawn(attendance::keep_lease(hub.clone()));
+        hub.tasks.spawn(attendance::sweep(hub.clone()));
         hub.tasks.spawn(tidy(hub.clone()));
         hub
     }

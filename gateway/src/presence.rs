@@ -7,12 +7,15 @@
 //! 1. Declaring is idempotent: the last declaration of a replica for a user in a room is the one that counts.
 //! 2. Every change of membership is told to the bus once, as [`crate::broker::Payload::Presence`] with the count after
 //!    it, to every replica that is subscribed to the room.
-//! 3. After a lease has run out, [`Presence::sweep`] of any replica that could reach the store for one whole lease
-//!    removes that replica's declarations and tells the bus; nobody else's.
+//! 3. After a lease has run out, [`Presence::sweep`] of a replica that could reach the store for one whole lease removes
+//!    that replica's declarations and tells the bus; nobody else's. Where many sweep, the store may leave it to one.
 //! 4. A swept replica cannot declare into the past: what it declares changes nothing until [`Presence::renew`] has
-//!    answered [`Lease::Lost`], once; from then on its declarations count under a new incarnation.
-//! 5. A replica that was itself out of touch, so that its own lease had run out, sweeps nobody until its lease has
-//!    stood again for one whole lease.
+//!    named it [lost](Renewal::lost), once; from then on its declarations count under a new incarnation.
+//! 5. A replica that was itself out of touch for half a lease sweeps nobody until it has been in touch again for one
+//!    whole lease: it cannot tell whether it was the others or the store that stood still.
+//! 6. What a store has answered and loses after all, in a failover for example, is named lost by the next renewal.
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use hubbub_shared::{RoomName, UserId};
@@ -44,13 +47,17 @@ pub struct MembersPage {
     pub more: bool,
 }
 
+/// A part of all rooms, which a store may lose, or not reach, apart from the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part(pub u8);
+
 /// What a renewal found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lease {
-    /// The lease stands.
-    Held,
-    /// It had run out and was swept: declare everything again.
-    Lost,
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Renewal {
+    /// Where the lease had run out and was swept, or the store lost what it was told: declare everything again there.
+    pub lost: BTreeSet<Part>,
+    /// Where the store gave no answer: renew again soon.
+    pub unanswered: BTreeSet<Part>,
 }
 
 /// Why the presence store gave no answer. The dependency's fault; retry.
@@ -79,10 +86,14 @@ pub trait Presence: Send + Sync + 'static {
     /// How many users are in a room.
     async fn count(&self, room: &RoomName) -> Result<u64, PresenceError>;
 
-    /// Extends this replica's lease.
-    async fn renew(&self) -> Result<Lease, PresenceError>;
+    /// The part that a room belongs to.
+    fn part(&self, room: &RoomName) -> Part;
 
-    /// Removes what replicas whose lease ran out had declared; answers how many replicas those were.
+    /// Extends this replica's lease, in each part for itself.
+    async fn renew(&self) -> Renewal;
+
+    /// Removes what replicas whose lease ran out had declared, wherever the store can be reached; answers how many
+    /// replicas those were.
     async fn sweep(&self) -> Result<usize, PresenceError>;
 
     /// Gives up the lease and everything declared under it, at the end of a replica.

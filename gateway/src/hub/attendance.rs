@@ -1,6 +1,6 @@
 //! Tells the presence store whom this replica holds in which room.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use futures_util::stream::FuturesUnordered;
 use hubbub_shared::UserId;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Hub;
 use super::room::Room;
-use crate::presence::{Lease, PresenceError};
+use crate::presence::{Part, PresenceError};
 
 /// How often the lease is renewed.
 const RENEW: Duration = Duration::from_secs(3);
@@ -21,7 +21,7 @@ const RENEW: Duration = Duration::from_secs(3);
 const SWEEP: Duration = Duration::from_secs(2);
 /// How many declarations may be under way at once.
 const DECLARATIONS_MAX: usize = 256;
-/// How long to wait before a declaration that failed is tried again.
+/// How long to wait before a declaration or a renewal that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Declarations that are due some time, and the order among those of one user in one room.
@@ -133,30 +133,29 @@ pub async fn declare_when_due(hub: Arc<Hub>) {
     }
 }
 
-/// Renews this replica's lease, and sweeps those of others, until the hub stops.
+/// Renews this replica's lease, until the hub stops; then gives it back.
 pub async fn keep_lease(hub: Arc<Hub>) {
-    let mut renew = tokio::time::interval(RENEW);
-    let mut sweep = tokio::time::interval(SWEEP);
-    let mut unanswered = false;
+    let mut unanswered = BTreeSet::new();
     loop {
+        let next = Instant::now() + RENEW;
+        let renewal = hub.presence.renew().await;
+        if !renewal.lost.is_empty() {
+            let members = declare_again(&hub, &renewal.lost);
+            tracing::warn!(parts = renewal.lost.len(), members, "presence was lost, declaring the members again");
+        }
+        // Said once, however often it is tried.
+        if unanswered != renewal.unanswered {
+            let parts = renewal.unanswered.len();
+            match parts {
+                0 => tracing::info!("the presence lease is renewed everywhere again"),
+                _ => tracing::warn!(parts, "the presence store does not answer, the lease there is not renewed"),
+            }
+            unanswered = renewal.unanswered;
+        }
+        let next = if unanswered.is_empty() { next } else { Instant::now() + RETRY };
         tokio::select! {
             () = hub.stop.cancelled() => break,
-            _ = renew.tick() => match hub.presence.renew().await {
-                // A store that was away may have lost what it was told before, or the word that it has.
-                Ok(lease) => if std::mem::take(&mut unanswered) || lease == Lease::Lost {
-                    tracing::warn!("the presence lease was lost or in doubt, declaring every member again");
-                    declare_all(&hub);
-                },
-                Err(error) => {
-                    tracing::warn!(%error, "the presence lease was not renewed");
-                    unanswered = true;
-                }
-            },
-            _ = sweep.tick() => match hub.presence.sweep().await {
-                Ok(0) => {}
-                Ok(replicas) => tracing::info!(replicas, "removed the members of replicas that are gone"),
-                Err(error) => tracing::debug!(%error, "nothing could be swept"),
-            },
+            () = tokio::time::sleep_until(next) => {}
         }
     }
     if let Err(error) = hub.presence.resign().await {
@@ -164,13 +163,40 @@ pub async fn keep_lease(hub: Arc<Hub>) {
     }
 }
 
-/// Every member is to be declared again; not here, where the next renewal must not wait for it.
-fn declare_all(hub: &Hub) {
+/// Looks for replicas whose lease ran out, until the hub stops. Not where the own lease is renewed, which must not wait
+/// for it.
+pub async fn sweep(hub: Arc<Hub>) {
+    let mut tick = tokio::time::interval(SWEEP);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = hub.stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        // Whoever stops leaves the rest to the others.
+        let swept = tokio::select! {
+            () = hub.stop.cancelled() => return,
+            swept = hub.presence.sweep() => swept,
+        };
+        match swept {
+            Ok(0) => {}
+            Ok(replicas) => tracing::info!(replicas, "removed the members of replicas that are gone"),
+            Err(error) => tracing::debug!(%error, "nothing could be swept"),
+        }
+    }
+}
+
+/// Every member in the rooms of these parts is to be declared again; not here, where the next renewal must not wait for
+/// it. Answers how many those are.
+fn declare_again(hub: &Hub, lost: &BTreeSet<Part>) -> usize {
     let now = Instant::now();
-    for room in &hub.rooms {
+    let mut members = 0;
+    for room in hub.rooms.iter().filter(|room| lost.contains(&hub.presence.part(&room.name))) {
         let users = room.state.lock().roster.users();
+        members += users.len();
         for user in users {
             hub.attendance.schedule(now, room.clone(), user);
         }
     }
+    members
 }

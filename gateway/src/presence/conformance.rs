@@ -2,7 +2,7 @@
 
 use hubbub_shared::RoomName;
 
-use super::{Lease, Member, MembersPage, Presence};
+use super::{Member, MembersPage, Presence, Renewal};
 use crate::broker::conformance::{Replica as Listener, a_room, author, user};
 use crate::broker::{Broker, Envelope, Payload, PresenceChange};
 
@@ -55,6 +55,7 @@ macro_rules! presence_conformance {
                 a_swept_replica_cannot_declare_into_the_past;
                 a_swept_replica_declares_everything_again;
                 who_was_out_of_touch_sweeps_nobody_for_one_whole_lease;
+                half_a_lease_without_touch_is_enough_not_to_sweep;
                 who_just_came_sweeps_nobody_for_one_whole_lease;
                 a_replica_that_resigns_is_gone_at_once;
                 what_has_resigned_is_not_swept;
@@ -80,6 +81,13 @@ pub(crate) struct Replica<P, B> {
 impl<P: Presence, B: Broker> Replica<P, B> {
     pub(crate) async fn declare(&self, room: &RoomName, name: &str, connections: u32) -> u64 {
         self.presence.declare(room, &author(name), connections).await.unwrap()
+    }
+
+    /// Renews; answers whether what was declared in the room is lost.
+    pub(crate) async fn has_lost(&self, room: &RoomName) -> bool {
+        let renewal = self.presence.renew().await;
+        assert_eq!(renewal.unanswered.len(), 0);
+        renewal.lost.contains(&self.presence.part(room))
     }
 
     pub(crate) async fn page(&self, room: &RoomName, after: Option<&str>, limit: usize) -> MembersPage {
@@ -133,7 +141,7 @@ pub(crate) async fn pass_alive<F: Fixture>(fixture: &F, alive: &[&Replica<F::Pre
         fixture.pass_ms(pass_ms).await;
         left_ms -= pass_ms;
         for replica in alive {
-            assert_eq!(replica.presence.renew().await.unwrap(), Lease::Held);
+            assert_eq!(replica.presence.renew().await, Renewal::default());
         }
     }
 }

@@ -3,7 +3,7 @@
 //! One lock holds everything, and the bus is told under it: that is what puts the changes of a room in one order.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,16 @@ use async_trait::async_trait;
 use hubbub_shared::{RoomName, UserId};
 use parking_lot::Mutex;
 
-use super::{Lease, Member, MembersPage, Presence, PresenceError};
+use super::{Member, MembersPage, Part, Presence, PresenceError, Renewal};
 use crate::broker::memory::MemoryBus;
 use crate::broker::{Author, Envelope, Payload, PresenceChange};
 use crate::clock::Clock;
 
 #[cfg(test)]
 mod tests;
+
+/// All rooms.
+const WHOLE: Part = Part(0);
 
 /// One replica's right to declare, from its attachment or its last loss on. A number is never used again, so that one
 /// which is not leased any more needs no tombstone.
@@ -44,8 +47,9 @@ struct Declared {
 
 #[derive(Debug)]
 struct Leased {
-    /// Since when the lease has stood without a break.
+    /// Since when it has been renewed without a break of half a lease.
     since_ms: u64,
+    renewed_ms: u64,
     until_ms: u64,
     declarations: HashSet<(RoomName, UserId), ahash::RandomState>,
 }
@@ -106,31 +110,34 @@ impl Presence for MemoryPresence {
         Ok(self.store.0.lock().count(room))
     }
 
-    async fn renew(&self) -> Result<Lease, PresenceError> {
+    fn part(&self, _room: &RoomName) -> Part {
+        WHOLE
+    }
+
+    async fn renew(&self) -> Renewal {
         let now_ms = self.clock.now_ms();
         let mut incarnation = self.incarnation.lock();
         let mut state = self.store.0.lock();
         let Some(leased) = state.leases.get_mut(&incarnation) else {
             *incarnation = state.incarnate(now_ms, self.lease_ms);
-            return Ok(Lease::Lost);
+            return Renewal { lost: BTreeSet::from([WHOLE]), unanswered: BTreeSet::new() };
         };
-        if now_ms >= leased.until_ms {
+        if !leased.is_in_touch(now_ms, self.lease_ms) {
             leased.since_ms = now_ms;
         }
+        leased.renewed_ms = now_ms;
         leased.until_ms = now_ms + self.lease_ms;
-        Ok(Lease::Held)
+        Renewal::default()
     }
 
     async fn sweep(&self) -> Result<usize, PresenceError> {
         let now_ms = self.clock.now_ms();
         let incarnation = self.incarnation.lock();
         let mut state = self.store.0.lock();
-        // Who has been out of touch cannot tell whether it was the others or he who stood still.
-        let in_touch = state
-            .leases
-            .get(&incarnation)
-            .is_some_and(|own| now_ms < own.until_ms && now_ms.saturating_sub(own.since_ms) >= self.lease_ms);
-        if !in_touch {
+        let may_sweep = state.leases.get(&incarnation).is_some_and(|own| {
+            own.is_in_touch(now_ms, self.lease_ms) && now_ms.saturating_sub(own.since_ms) >= self.lease_ms
+        });
+        if !may_sweep {
             return Ok(0);
         }
         let over: Vec<_> = state.leases.extract_if(|_, leased| now_ms >= leased.until_ms).collect();
@@ -153,7 +160,8 @@ impl Presence for MemoryPresence {
 impl State {
     fn incarnate(&mut self, now_ms: u64, lease_ms: u64) -> Incarnation {
         self.incarnations += 1;
-        let leased = Leased { since_ms: now_ms, until_ms: now_ms + lease_ms, declarations: HashSet::default() };
+        let (until_ms, declarations) = (now_ms + lease_ms, HashSet::default());
+        let leased = Leased { since_ms: now_ms, renewed_ms: now_ms, until_ms, declarations };
         self.leases.insert(self.incarnations, leased);
         self.incarnations
     }
@@ -217,6 +225,12 @@ impl State {
         for (room, user) in &leased.declarations {
             self.remove(incarnation, room, user, bus);
         }
+    }
+}
+
+impl Leased {
+    fn is_in_touch(&self, now_ms: u64, lease_ms: u64) -> bool {
+        now_ms.saturating_sub(self.renewed_ms) < lease_ms / 2
     }
 }
 

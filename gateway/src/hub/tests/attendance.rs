@@ -91,6 +91,48 @@ async fn the_members_of_a_replica_that_is_gone_are_gone_within_fifteen_seconds()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_store_that_was_away_for_less_than_a_lease_takes_nobody_for_gone() {
+    let world = World::new();
+    let replicas = [world.replica(), world.replica()];
+    let room = world.room("general").await;
+    let (ada, bob) = (world.client(&replicas[0], "ada"), world.client(&replicas[1], "bob"));
+    ada.attend(&room).await;
+    bob.join(&room).await;
+    for away in [4, 6, 8, 9] {
+        tokio::time::sleep(Duration::from_millis(20_700)).await;
+        ada.news();
+        for replica in &replicas {
+            replica.backend.set_away(true);
+        }
+        tokio::time::sleep(Duration::from_secs(away)).await;
+        for replica in &replicas {
+            replica.backend.set_away(false);
+        }
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(ada.news(), [""; 0], "away for {away} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_without_an_answer_is_tried_again_before_the_lease_runs_out() {
+    let world = World::new();
+    let (replica, other) = (world.replica(), world.replica());
+    let room = world.room("general").await;
+    let (ada, bob) = (world.client(&replica, "ada"), world.client(&other, "bob"));
+    ada.attend(&room).await;
+    bob.join(&room).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    ada.news();
+    for _ in 0..5 {
+        other.backend.set_away(true);
+        tokio::time::sleep(Duration::from_millis(6_400)).await;
+        other.backend.set_away(false);
+        tokio::time::sleep(Duration::from_millis(600)).await;
+    }
+    assert_eq!(ada.news(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replica_that_was_taken_for_gone_brings_its_members_back() {
     let world = World::new();
     let (replica, other) = (world.replica(), world.replica());

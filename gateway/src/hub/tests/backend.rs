@@ -1,5 +1,6 @@
 //! The stores as a replica reaches them: slow, away, or without an answer.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::broker::{
 };
 use crate::ids::Origin;
 use crate::presence::memory::MemoryPresence;
-use crate::presence::{Lease, MembersPage, Presence, PresenceError};
+use crate::presence::{MembersPage, Part, Presence, PresenceError, Renewal};
 
 /// The stores as a replica reaches them.
 pub(super) struct Backend {
@@ -30,6 +31,8 @@ pub(super) struct Backend {
     /// Does what is to be published and keeps its answer to itself for the time being.
     withholding: watch::Sender<bool>,
     slow: Mutex<(StdRng, Duration)>,
+    /// What renewals lost whose answers were not heard.
+    unheard: Mutex<BTreeSet<Part>>,
 }
 
 impl Backend {
@@ -42,6 +45,7 @@ impl Backend {
             forgetful: AtomicBool::new(false),
             withholding: watch::Sender::new(false),
             slow: Mutex::new((StdRng::seed_from_u64(seed), Duration::ZERO)),
+            unheard: Mutex::default(),
         }
     }
 
@@ -158,8 +162,19 @@ impl Presence for Backend {
         self.call(self.presence.count(room)).await.unwrap_or(Err(PresenceError::Unavailable))
     }
 
-    async fn renew(&self) -> Result<Lease, PresenceError> {
-        self.call(self.presence.renew()).await.unwrap_or(Err(PresenceError::Unavailable))
+    fn part(&self, room: &RoomName) -> Part {
+        self.presence.part(room)
+    }
+
+    async fn renew(&self) -> Renewal {
+        let renew = async {
+            let mut renewal = self.presence.renew().await;
+            self.unheard.lock().append(&mut renewal.lost);
+        };
+        match self.call(renew).await {
+            Some(()) => Renewal { lost: std::mem::take(&mut self.unheard.lock()), unanswered: BTreeSet::new() },
+            None => Renewal { lost: BTreeSet::new(), unanswered: BTreeSet::from([Part(0)]) },
+        }
     }
 
     async fn sweep(&self) -> Result<usize, PresenceError> {
