@@ -16,6 +16,7 @@ mod tls;
 mod waiting;
 
 pub use cluster::{Cluster, Migration};
+pub use process::Process;
 pub use resp::Reply;
 pub use sentinel::Sentinel;
 pub use server::RedisServer;

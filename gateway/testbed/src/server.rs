@@ -3,6 +3,7 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
@@ -17,10 +18,9 @@ use crate::waiting::until;
 mod tests;
 
 /// The environment variable that names another program than `redis-server`, `valkey-server` for example.
-pub(crate) const PROGRAM: &str = "HUBBUB_TEST_REDIS_SERVER";
+const PROGRAM: &str = "HUBBUB_TEST_REDIS_SERVER";
 /// What a cluster knows of itself, which a node keeps when its data is lost.
 pub(crate) const CLUSTER_FILE: &str = "nodes.conf";
-const LOG_FILE: &str = "server.log";
 /// How often another port is tried when somebody was quicker.
 const ATTEMPTS: usize = 5;
 
@@ -163,7 +163,7 @@ impl RedisServer {
     pub(crate) fn wait_until_it_answers(&self) -> Result<(), String> {
         until("the server to answer", || {
             if !self.is_running() {
-                return Some(Err(fs::read_to_string(self.directory.path().join(LOG_FILE)).unwrap_or_default()));
+                return Some(Err(self.process().said()));
             }
             let answer = self.cli(&["PING"]);
             answer.is_ok_and(|answer| answer == "PONG").then_some(Ok(()))
@@ -192,11 +192,20 @@ impl RedisServer {
         self.call(arguments).map(|reply| reply.to_string())
     }
 
+    /// As `cli`, after the password was changed to this one.
+    pub fn cli_with_password(&self, password: &str, arguments: &[&str]) -> Result<String, String> {
+        self.call_as(Some(password), arguments).map(|reply| reply.to_string())
+    }
+
     /// As `cli`, with the reply in its shape.
     pub fn call(&self, arguments: &[&str]) -> Result<Reply, String> {
+        self.call_as(self.password.as_deref(), arguments)
+    }
+
+    fn call_as(&self, password: Option<&str>, arguments: &[&str]) -> Result<Reply, String> {
         let call = || {
             let mut connection = Connection::open(self.port)?;
-            if let Some(password) = &self.password
+            if let Some(password) = password
                 && let Err(refusal) = connection.call(&["AUTH", password])?
             {
                 return Ok(Err(refusal));
@@ -266,8 +275,9 @@ impl RedisServer {
 }
 
 fn process(arguments: &[String], directory: &TempDir) -> Process {
-    let program = env::var(PROGRAM).unwrap_or_else(|_| "redis-server".to_owned());
-    Process::start(&program, arguments, directory.path(), &directory.path().join(LOG_FILE))
+    let mut command = Command::new(env::var(PROGRAM).unwrap_or_else(|_| "redis-server".to_owned()));
+    command.args(arguments);
+    Process::spawn(command, directory.path())
 }
 
 pub(crate) fn owned(arguments: &[&str]) -> Vec<String> {
