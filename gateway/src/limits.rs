@@ -7,6 +7,8 @@
 //! 2. A refusal says when the same charge would be allowed if nothing else came; it is not itself charged.
 //! 3. Charges asked together are answered together, by the longest wait.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use async_trait::async_trait;
 use thiserror::Error;
 
@@ -28,7 +30,7 @@ pub struct Quota {
 pub struct Subject {
     /// What is counted; one quota each.
     pub scope: Scope,
-    /// For whom: a user, an address, a room, `room user`, an API key's name.
+    /// For whom: a user, an address as it is [counted](counted_as), a room, `room user`, an API key's name.
     pub name: String,
 }
 
@@ -94,6 +96,15 @@ pub enum Verdict {
     },
 }
 
+/// What an address is counted as: an IPv4 address as itself, an IPv6 address as its /64 network. Whoever is given one
+/// IPv6 address is given such a network, and could come from another address every time.
+pub fn counted_as(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+    }
+}
+
 /// Why the limits store gave no answer. The dependency's fault; retry.
 #[derive(Debug, Clone, Error)]
 pub enum LimitsError {
@@ -107,4 +118,22 @@ pub enum LimitsError {
 pub trait Limits: Send + Sync + 'static {
     /// Counts, or says when to come back.
     async fn charge(&self, charges: &[Charge]) -> Result<Verdict, LimitsError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_many_addresses_of_one_network_is_counted_once() {
+        for (address, counted) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("2001:db8:1:2::1", "2001:db8:1:2::"),
+            ("2001:db8:1:3::1", "2001:db8:1:3::"),
+        ] {
+            assert_eq!(counted_as(address.parse().unwrap()).to_string(), counted, "{address}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::handle::{Ending, Handle};
 use crate::ids::ConnectionId;
+use crate::limits::counted_as;
 
 /// How many connections there may be.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +20,7 @@ pub struct Capacity {
     pub connections: usize,
     /// Of one user on this replica.
     pub per_user: usize,
-    /// From one address on this replica; loopback is spared, what comes from there is a proxy and stands for many.
+    /// From one address, or one /64 network of IPv6, on this replica; loopback is spared, what comes from there is a proxy and stands for many.
     pub per_address: usize,
 }
 
@@ -122,7 +123,7 @@ impl Registry {
         }
         self.by_id.insert(handle.id, handle.clone());
         let from_here = {
-            let mut count = self.by_address.entry(handle.address).or_default();
+            let mut count = self.by_address.entry(counted_as(handle.address)).or_default();
             *count += 1;
             *count
         };
@@ -186,9 +187,10 @@ impl Drop for Registration {
             handles.retain(|other| other.id != handle.id);
         }
         registry.by_user.remove_if(&handle.user, |_, handles| handles.is_empty());
-        if let Some(mut count) = registry.by_address.get_mut(&handle.address) {
+        let counted = counted_as(handle.address);
+        if let Some(mut count) = registry.by_address.get_mut(&counted) {
             *count -= 1;
         }
-        registry.by_address.remove_if(&handle.address, |_, count| *count == 0);
+        registry.by_address.remove_if(&counted, |_, count| *count == 0);
     }
 }

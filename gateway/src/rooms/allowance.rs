@@ -6,7 +6,7 @@ use hubbub_shared::RoomName;
 
 use super::{Caller, Rooms};
 use crate::fault::Fault;
-use crate::limits::{Charge, LimitsError, Quota, Scope, Subject, Verdict};
+use crate::limits::{Charge, LimitsError, Quota, Scope, Subject, Verdict, counted_as};
 
 /// How much of each kind is allowed; `None` for no limit.
 #[derive(Debug, Clone, Copy, Default)]
@@ -125,7 +125,7 @@ impl Charges<'_> {
     /// Limits per address spare loopback: what comes from there is a proxy on the same machine, and stands for many.
     fn add_address(&mut self, scope: Scope, address: IpAddr) {
         if !address.is_loopback() {
-            self.add(scope, || address.to_string());
+            self.add(scope, || counted_as(address).to_string());
         }
     }
 }

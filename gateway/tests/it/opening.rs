@@ -313,8 +313,16 @@ async fn an_address_has_so_many_connections_and_no_more() {
         config.server.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
     })
     .await;
+    an_address_is_full(&gateway, ["203.0.113.7", "203.0.113.7", "203.0.113.8", "203.0.113.7"]).await;
+    // A network of IPv6 is one customer.
+    let network = ["2001:db8:1:2::1", "2001:db8:1:2:ffff::2", "2001:db8:1:3::1", "2001:db8:1:2::3"];
+    an_address_is_full(&gateway, network).await;
+}
+
+/// The first three of these addresses are welcome, and for the last one there is no room.
+async fn an_address_is_full(gateway: &Gateway, addresses: [&str; 4]) {
     let mut welcomes = Vec::new();
-    for address in ["203.0.113.7", "203.0.113.7", "203.0.113.8", "203.0.113.7"] {
+    for address in addresses {
         let mut client = gateway.socket_with(&[("x-forwarded-for", address)]).await;
         let answer = hello(&mut client, json!({"token": token("ada")})).await;
         if welcomes.len() == 3 {
