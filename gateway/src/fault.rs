@@ -15,6 +15,9 @@ use crate::sessions::SessionsError;
 /// When a request that got no answer from the backend may be tried again.
 pub const RETRY_AFTER_MS: u64 = 1_000;
 
+/// What somebody is told who is banned from the service.
+pub const BANNED: &str = "you are banned from this service until the ban ends";
+
 /// Why a request failed. The text is for people and tells what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Fault {

@@ -9,6 +9,8 @@
 //! 3. A revocation holds from its answer on, for every later [`Sessions::open`].
 //! 4. A user has at most [`SESSIONS_PER_USER_MAX`] sessions; one more ends the one that was not used for the longest
 //!    time.
+//! 5. No session is made for a banned user or from a credential that was revoked. Looking and making are one step: a
+//!    revocation ends every session made before it and refuses what comes after.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -60,12 +62,24 @@ pub struct NewSession {
     pub name: Option<Arc<str>>,
     /// What it allows.
     pub grants: Grants,
+    /// When the credential was issued, Unix seconds; none for a guest, who shows none.
+    pub issued_at_s: Option<u64>,
     /// The expiry of the credential, Unix milliseconds; none for a guest.
     pub not_after_ms: Option<u64>,
     /// The program and device.
     pub device: String,
     /// Where it is used from.
     pub address: IpAddr,
+}
+
+/// What became of the wish for a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created {
+    /// It is there. The second value is its secret, which is not kept: text of the characters that a cookie may have,
+    /// which means something to the store alone.
+    Session(Box<Session>, String),
+    /// The user is banned, or the credential was revoked: nothing was made.
+    Refused(UserStanding),
 }
 
 /// How long sessions last.
@@ -86,6 +100,13 @@ pub struct UserStanding {
     pub banned: bool,
 }
 
+impl UserStanding {
+    /// Whether a credential that was issued at this second, if it says when, was revoked.
+    pub fn revokes(&self, issued_at_s: Option<u64>) -> bool {
+        issued_at_s.zip(self.revoked_before_s).is_some_and(|(issued_at_s, before_s)| issued_at_s <= before_s)
+    }
+}
+
 /// Why the session store gave no answer. The dependency's fault; retry.
 #[derive(Debug, Clone, Error)]
 pub enum SessionsError {
@@ -97,8 +118,8 @@ pub enum SessionsError {
 /// Logins; see the module for what is promised.
 #[async_trait]
 pub trait Sessions: Send + Sync + 'static {
-    /// Makes a session; the second value is its secret, which is not kept.
-    async fn create(&self, new: NewSession) -> Result<(Session, String), SessionsError>;
+    /// Makes a session, unless the user is banned or the credential was revoked.
+    async fn create(&self, new: NewSession) -> Result<Created, SessionsError>;
 
     /// Finds the session of a secret, and counts as a use of it.
     async fn open(&self, secret: &str, address: IpAddr) -> Result<Option<Session>, SessionsError>;

@@ -15,14 +15,14 @@ use super::registry::Registration;
 use super::reply::{Dialect, Reply, Welcome};
 use crate::auth::{AuthError, Identity};
 use crate::broker::Author;
-use crate::fault::{Fault, RETRY_AFTER_MS};
+use crate::fault::{BANNED, Fault, RETRY_AFTER_MS};
 use crate::grants::Grants;
 use crate::hub::outbox::Outbox;
 use crate::ids::ConnectionId;
 use crate::random;
 use crate::rooms::Person;
 use crate::rooms::allowance::admitted;
-use crate::sessions::{NewSession, Session, SessionsError};
+use crate::sessions::{Created, NewSession, Session, SessionsError};
 
 /// A connection that is welcome.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl Context {
         name: Option<&str>,
         device: String,
         opening: &Opening,
-    ) -> Result<(Session, String), Fault> {
+    ) -> Result<(Box<Session>, String), Fault> {
         if !self.settings.guests {
             return Err(Fault::Unauthenticated("guests are not let in here; log in with a token".to_owned()));
         }
@@ -115,11 +115,16 @@ impl Context {
             user,
             name: name.filter(|name| !name.is_empty()).map(Arc::from),
             grants: Grants::default(),
+            issued_at_s: None,
             not_after_ms: None,
             device,
             address: opening.address,
         };
-        Ok(self.sessions.create(new).await?)
+        match self.sessions.create(new).await? {
+            Created::Session(session, secret) => Ok((session, secret)),
+            // The id was made up a moment ago; whoever banned it knows more than its guest.
+            Created::Refused(_) => Err(Fault::Forbidden(BANNED)),
+        }
     }
 
     async fn as_guest(&self, name: Option<&str>, device: String, opening: &Opening) -> Result<Known, Ending> {
@@ -127,11 +132,12 @@ impl Context {
             let code = match &fault {
                 Fault::Unavailable => CloseCode::Unavailable,
                 Fault::TooLarge { .. } => CloseCode::BadFrame,
+                Fault::Forbidden(_) => CloseCode::Banned,
                 _ => CloseCode::CredentialInvalid,
             };
             Ending::because(code, fault)
         })?;
-        Ok(by_session(session, Some(secret)))
+        Ok(by_session(*session, Some(secret)))
     }
 
     /// Registers first and looks at the credential again then, so that no revocation falls between.
@@ -230,6 +236,5 @@ fn refused_token(error: AuthError) -> Ending {
 /// The revocation of a token's user, for tokens that are shown on a live connection.
 pub async fn token_is_revoked(context: &Context, identity: &Identity) -> Result<bool, SessionsError> {
     let standing = context.sessions.user_standing(&identity.user).await?;
-    let revoked = standing.revoked_before_s.is_some_and(|before_s| identity.issued_at_s <= before_s);
-    Ok(revoked || standing.banned)
+    Ok(standing.revokes(Some(identity.issued_at_s)) || standing.banned)
 }

@@ -84,9 +84,5 @@ pub async fn still_good(context: &Context, handle: &Handle) -> Result<bool, Sess
     }
     let standing = context.sessions.user_standing(&handle.user).await?;
     let issued_at_s = *handle.issued_at_s.lock();
-    let revoked = match (issued_at_s, standing.revoked_before_s) {
-        (Some(issued_at_s), Some(revoked_before_s)) => issued_at_s <= revoked_before_s,
-        (None, _) | (_, None) => false,
-    };
-    Ok(!revoked && !standing.banned)
+    Ok(!standing.revokes(issued_at_s) && !standing.banned)
 }

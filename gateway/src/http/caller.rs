@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderName, Method, header};
 use super::origin::Origin;
 use super::{Http, Refusal, cookie, origin, peer};
 use crate::broker::Author;
-use crate::fault::Fault;
+use crate::fault::{BANNED, Fault};
 use crate::rooms::allowance::admitted;
 use crate::rooms::{Caller, Person};
 use crate::sessions::Session;
@@ -202,7 +202,6 @@ impl Http {
     }
 }
 
-pub(super) const BANNED: &str = "you are banned from this service until the ban ends";
 pub(super) const FOREIGN: &str = "pages of this origin may not use sessions; add it to `server.origins`";
 
 /// The credential of `Authorization: Bearer`. Other schemes are a proxy's business.

@@ -15,12 +15,11 @@ use super::cookie::SetCookie;
 use super::origin::Origin;
 use super::refusal::ErrorAnswer;
 use super::{Http, Refusal, origin};
-use crate::auth::Identity;
 use crate::connection::link::Opening;
 use crate::control::Order;
-use crate::fault::Fault;
+use crate::fault::{BANNED, Fault};
 use crate::rooms::allowance::{Activity, admitted};
-use crate::sessions::{NewSession, Session};
+use crate::sessions::{Created, NewSession, Session, UserStanding};
 
 /// How somebody logs in: one of the two, or a token as `Authorization: Bearer`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -240,36 +239,25 @@ fn device(headers: &HeaderMap) -> String {
 }
 
 impl Http {
-    async fn by_token(&self, token: &str, device: String, peer: Peer) -> Result<(Session, String), Refusal> {
+    async fn by_token(&self, token: &str, device: String, peer: Peer) -> Result<(Box<Session>, String), Refusal> {
         let context = &self.context;
         let identity = context.authenticator.verify(token).await.map_err(Fault::Token)?;
-        self.check_standing(&identity).await?;
         let new = NewSession {
-            user: identity.user.clone(),
-            name: identity.name.clone(),
-            grants: identity.grants.clone(),
+            user: identity.user,
+            name: identity.name,
+            grants: identity.grants,
+            issued_at_s: Some(identity.issued_at_s),
             not_after_ms: Some(identity.expires_at_ms),
             device,
             address: peer.address,
         };
-        let (session, secret) = context.sessions.create(new).await?;
-        // A revocation or ban that came between is seen now; one that comes later ends this session with the others.
-        if let Err(refusal) = self.check_standing(&identity).await {
-            context.sessions.revoke(&session.user, &session.id).await?;
-            return Err(refusal);
+        match context.sessions.create(new).await? {
+            Created::Session(session, secret) => Ok((session, secret)),
+            Created::Refused(UserStanding { banned: true, .. }) => Err(Fault::Forbidden(BANNED).into()),
+            Created::Refused(_) => {
+                Err(Fault::Unauthenticated("this token was revoked; log in again".to_owned()).into())
+            }
         }
-        Ok((session, secret))
-    }
-
-    async fn check_standing(&self, identity: &Identity) -> Result<(), Refusal> {
-        let standing = self.context.sessions.user_standing(&identity.user).await?;
-        if standing.banned {
-            return Err(Fault::Forbidden(caller::BANNED).into());
-        }
-        if standing.revoked_before_s.is_some_and(|before_s| identity.issued_at_s <= before_s) {
-            return Err(Fault::Unauthenticated("this token was revoked; log in again".to_owned()).into());
-        }
-        Ok(())
     }
 
     fn set_cookie(

@@ -5,22 +5,22 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use hubbub_shared::UserId;
-use tokio::time::sleep;
 
-use super::{Lifetime, NewSession, SESSIONS_PER_USER_MAX, Session, Sessions, UserStanding};
+use super::{Created, Lifetime, NewSession, SESSIONS_PER_USER_MAX, Session, Sessions, UserStanding};
 use crate::grants::{Grants, Pattern, Rights};
 
 /// A store to be put through the tests.
 pub(crate) trait Fixture {
-    /// So long that the store's own work takes no time against it.
-    const UNIT: Duration;
-
     /// A store of its own, without sessions.
     async fn new(lifetime: Lifetime) -> Self;
 
     /// The store as one more replica sees it.
     async fn replica(&self) -> Arc<dyn Sessions>;
+
+    /// Lets time pass for the store.
+    async fn pass(&self, time: Duration);
 
     /// The store's time, Unix milliseconds.
     fn now_ms(&self) -> u64;
@@ -49,6 +49,9 @@ macro_rules! sessions_conformance {
             a_revoked_user_has_no_session_left_but_can_get_a_new_one,
             a_revocation_refuses_tokens_issued_until_now_and_is_not_taken_back,
             a_banned_user_is_let_in_again_in_time_or_when_told,
+            a_credential_that_was_revoked_makes_no_session_and_a_newer_one_does,
+            a_banned_user_gets_no_session,
+            a_session_made_while_its_user_is_revoked_does_not_survive,
             a_user_has_a_bounded_number_of_sessions_and_loses_the_one_unused_for_longest
         );
     };
@@ -61,12 +64,15 @@ macro_rules! sessions_conformance {
 }
 pub(crate) use sessions_conformance;
 
+/// Uses that are a unit apart are told apart.
+const UNIT: Duration = Duration::from_mins(1);
+
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 const THERE: IpAddr = IpAddr::V6(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x11));
 
 /// Four units without use, twelve in any case.
 async fn store<F: Fixture>() -> F {
-    let unit_ms = F::UNIT.as_millis() as u64;
+    let unit_ms = UNIT.as_millis() as u64;
     F::new(Lifetime { sliding_ms: unit_ms * 4, absolute_ms: unit_ms * 12 }).await
 }
 
@@ -79,6 +85,7 @@ fn new(id: &str) -> NewSession {
         user: user(id),
         name: None,
         grants: Grants::default(),
+        issued_at_s: None,
         not_after_ms: None,
         device: "test".to_owned(),
         address: HERE,
@@ -86,7 +93,14 @@ fn new(id: &str) -> NewSession {
 }
 
 async fn create(sessions: &Arc<dyn Sessions>, id: &str) -> (Session, String) {
-    sessions.create(new(id)).await.unwrap()
+    create_from(sessions, new(id)).await
+}
+
+async fn create_from(sessions: &Arc<dyn Sessions>, new: NewSession) -> (Session, String) {
+    match sessions.create(new.clone()).await.unwrap() {
+        Created::Session(session, secret) => (*session, secret),
+        Created::Refused(standing) => panic!("{new:?} was refused: {standing:?}"),
+    }
 }
 
 async fn open(sessions: &Arc<dyn Sessions>, secret: &str) -> Option<Session> {
@@ -120,7 +134,7 @@ pub(crate) async fn what_a_session_is_made_from_is_kept<F: Fixture>() {
     let store = store::<F>().await;
     let (here, there) = (store.replica().await, store.replica().await);
     let before_ms = store.now_ms();
-    let unit_ms = F::UNIT.as_millis() as u64;
+    let unit_ms = UNIT.as_millis() as u64;
     let grants = Grants(vec![
         (Pattern::new("team-*"), Rights { join: true, send: true, moderate: false }),
         (Pattern::new("*"), Rights { join: true, ..Rights::NONE }),
@@ -130,11 +144,12 @@ pub(crate) async fn what_a_session_is_made_from_is_kept<F: Fixture>() {
         user: user("guest:A-Z_09=@,.;:/#$+"),
         name: Some(Arc::from("Ada \"Æ\" 👍\n{}")),
         grants: grants.clone(),
+        issued_at_s: Some(before_ms / 1_000),
         not_after_ms: Some(before_ms + unit_ms * 8),
         device: "Browser/1.0 (räumlich; \"x\")".to_owned(),
         address: THERE,
     };
-    let (session, secret) = here.create(new.clone()).await.unwrap();
+    let (session, secret) = create_from(&here, new.clone()).await;
     let after_ms = store.now_ms();
     assert_eq!((&session.user, &session.name, &session.grants), (&new.user, &new.name, &grants));
     assert_eq!((&session.device, session.address), (&new.device, THERE));
@@ -172,7 +187,7 @@ pub(crate) async fn a_use_is_noted<F: Fixture>() {
     let store = store::<F>().await;
     let (here, there) = (store.replica().await, store.replica().await);
     let (_, secret) = create(&here, "ada").await;
-    sleep(F::UNIT * 2).await;
+    store.pass(UNIT * 2).await;
     let used_ms = store.now_ms();
     let used = there.open(&secret, THERE).await.unwrap().unwrap();
     assert_eq!(used.address, THERE);
@@ -188,13 +203,13 @@ pub(crate) async fn a_session_that_is_used_lasts_and_one_that_is_not_ends<F: Fix
     let (used, used_secret) = create(&sessions, "ada").await;
     let (unused, unused_secret) = create(&sessions, "ada").await;
     for _ in 0..3 {
-        sleep(F::UNIT * 2).await;
+        store.pass(UNIT * 2).await;
         assert!(open(&sessions, &used_secret).await.is_some());
     }
     assert!(is_there(&sessions, &used, &used_secret).await);
     assert!(!is_there(&sessions, &unused, &unused_secret).await);
     assert!(!sessions.revoke(&unused.user, &unused.id).await.unwrap(), "what has ended cannot be revoked");
-    sleep(F::UNIT * 5).await;
+    store.pass(UNIT * 5).await;
     assert!(!is_there(&sessions, &used, &used_secret).await);
 }
 
@@ -203,7 +218,7 @@ pub(crate) async fn looking_at_a_session_is_no_use_of_it<F: Fixture>() {
     let sessions = store.replica().await;
     let (session, secret) = create(&sessions, "ada").await;
     for _ in 0..5 {
-        sleep(F::UNIT).await;
+        store.pass(UNIT).await;
         sessions.stands(&session.user, &session.id).await.unwrap();
         sessions.list(&session.user).await.unwrap();
     }
@@ -216,30 +231,28 @@ pub(crate) async fn a_session_ends_at_its_absolute_end_however_it_is_used<F: Fix
     let (session, secret) = create(&sessions, "ada").await;
     let mut last = session.clone();
     for _ in 0..5 {
-        sleep(F::UNIT * 2).await;
+        store.pass(UNIT * 2).await;
         last = open(&sessions, &secret).await.unwrap();
         assert_eq!(last.ends_ms, session.ends_ms);
         assert!(last.expires_ms <= last.ends_ms);
     }
     assert_eq!(last.expires_ms, last.ends_ms);
-    sleep(F::UNIT * 3).await;
+    store.pass(UNIT * 3).await;
     assert!(!is_there(&sessions, &session, &secret).await);
 }
 
 pub(crate) async fn a_session_never_outlives_the_credential_it_was_made_from<F: Fixture>() {
     let store = store::<F>().await;
     let sessions = store.replica().await;
-    let not_after_ms = store.now_ms() + F::UNIT.as_millis() as u64 * 3;
-    let (session, secret) =
-        sessions.create(NewSession { not_after_ms: Some(not_after_ms), ..new("ada") }).await.unwrap();
+    let not_after_ms = store.now_ms() + UNIT.as_millis() as u64 * 3;
+    let (session, secret) = create_from(&sessions, NewSession { not_after_ms: Some(not_after_ms), ..new("ada") }).await;
     assert_eq!((session.expires_ms, session.ends_ms), (not_after_ms, not_after_ms));
-    sleep(F::UNIT * 2).await;
+    store.pass(UNIT * 2).await;
     assert_eq!(open(&sessions, &secret).await.unwrap().expires_ms, not_after_ms);
-    sleep(F::UNIT * 2).await;
+    store.pass(UNIT * 2).await;
     assert!(!is_there(&sessions, &session, &secret).await);
     // A credential that has run out already makes a session that has ended.
-    let (session, secret) =
-        sessions.create(NewSession { not_after_ms: Some(not_after_ms), ..new("ada") }).await.unwrap();
+    let (session, secret) = create_from(&sessions, NewSession { not_after_ms: Some(not_after_ms), ..new("ada") }).await;
     assert!(!is_there(&sessions, &session, &secret).await);
 }
 
@@ -249,7 +262,7 @@ pub(crate) async fn sessions_are_listed_the_newest_first_and_only_to_their_user<
     let mut made = Vec::new();
     for _ in 0..3 {
         made.insert(0, create(&sessions, "ada").await.0.id);
-        sleep(F::UNIT / 4).await;
+        store.pass(UNIT / 4).await;
     }
     create(&sessions, "bob").await;
     let listed: Vec<_> = sessions.list(&user("ada")).await.unwrap().into_iter().map(|session| session.id).collect();
@@ -322,7 +335,7 @@ pub(crate) async fn a_revocation_refuses_tokens_issued_until_now_and_is_not_take
     assert!((before_s..=store.now_ms() / 1_000).contains(&second));
     assert_eq!(there.user_standing(&user("ada")).await.unwrap().revoked_before_s, Some(second));
     assert_eq!(there.user_standing(&user("bob")).await.unwrap(), UserStanding::default());
-    sleep(F::UNIT * 14 + Duration::from_secs(1)).await;
+    store.pass(UNIT * 14 + Duration::from_secs(1)).await;
     assert_eq!(there.user_standing(&user("ada")).await.unwrap().revoked_before_s, Some(second));
     let later = there.revoke_user(&user("ada")).await.unwrap();
     assert!(later > second);
@@ -333,11 +346,11 @@ pub(crate) async fn a_banned_user_is_let_in_again_in_time_or_when_told<F: Fixtur
     let store = store::<F>().await;
     let (here, there) = (store.replica().await, store.replica().await);
     let ada = user("ada");
-    let units_from_now_ms = |units: u64| Some(store.now_ms() + units * F::UNIT.as_millis() as u64);
+    let units_from_now_ms = |units: u64| Some(store.now_ms() + units * UNIT.as_millis() as u64);
     here.set_banned(&ada, units_from_now_ms(4)).await.unwrap();
     assert!(there.user_standing(&ada).await.unwrap().banned);
     assert!(!there.user_standing(&user("bob")).await.unwrap().banned);
-    sleep(F::UNIT * 5).await;
+    store.pass(UNIT * 5).await;
     assert!(!there.user_standing(&ada).await.unwrap().banned);
     here.set_banned(&ada, units_from_now_ms(1_000)).await.unwrap();
     assert!(there.user_standing(&ada).await.unwrap().banned);
@@ -345,6 +358,50 @@ pub(crate) async fn a_banned_user_is_let_in_again_in_time_or_when_told<F: Fixtur
     assert!(!here.user_standing(&ada).await.unwrap().banned);
     here.set_banned(&ada, Some(u64::MAX)).await.unwrap();
     assert!(there.user_standing(&ada).await.unwrap().banned, "a ban for good");
+}
+
+pub(crate) async fn a_credential_that_was_revoked_makes_no_session_and_a_newer_one_does<F: Fixture>() {
+    let store = store::<F>().await;
+    let (here, there) = (store.replica().await, store.replica().await);
+    let second = here.revoke_user(&user("ada")).await.unwrap();
+    for issued_at_s in [0, second - 1, second] {
+        let refused = there.create(NewSession { issued_at_s: Some(issued_at_s), ..new("ada") }).await.unwrap();
+        let standing = UserStanding { revoked_before_s: Some(second), banned: false };
+        assert_eq!(refused, Created::Refused(standing), "issued at {issued_at_s}, revoked at {second}");
+    }
+    assert_eq!(there.list(&user("ada")).await.unwrap(), vec![]);
+    create_from(&there, NewSession { issued_at_s: Some(second), ..new("bob") }).await;
+    let (session, secret) = create_from(&there, NewSession { issued_at_s: Some(second + 1), ..new("ada") }).await;
+    assert!(is_there(&here, &session, &secret).await);
+}
+
+pub(crate) async fn a_banned_user_gets_no_session<F: Fixture>() {
+    let store = store::<F>().await;
+    let (here, there) = (store.replica().await, store.replica().await);
+    let until_ms = store.now_ms() + UNIT.as_millis() as u64;
+    here.set_banned(&user("ada"), Some(until_ms)).await.unwrap();
+    let refused = there.create(new("ada")).await.unwrap();
+    assert_eq!(refused, Created::Refused(UserStanding { revoked_before_s: None, banned: true }));
+    store.pass(UNIT * 2).await;
+    create(&there, "ada").await;
+}
+
+pub(crate) async fn a_session_made_while_its_user_is_revoked_does_not_survive<F: Fixture>() {
+    let store = store::<F>().await;
+    let replicas = [store.replica().await, store.replica().await];
+    let issued_at_s = store.now_ms() / 1_000;
+    let log_in = |index: usize| {
+        let new = NewSession { issued_at_s: Some(issued_at_s), ..new("ada") };
+        let replica = &replicas[index % 2];
+        async move { replica.create(new).await.unwrap() }
+    };
+    let revoke = async { replicas[0].revoke_user(&user("ada")).await.unwrap() };
+    let (before, _, after) = tokio::join!(join_all((0..20).map(log_in)), revoke, join_all((0..20).map(log_in)));
+    for created in before.into_iter().chain(after) {
+        if let Created::Session(session, secret) = created {
+            assert!(!is_there(&replicas[1], &session, &secret).await, "{session:?} survived");
+        }
+    }
 }
 
 pub(crate) async fn a_user_has_a_bounded_number_of_sessions_and_loses_the_one_unused_for_longest<F: Fixture>() {
@@ -355,7 +412,7 @@ pub(crate) async fn a_user_has_a_bounded_number_of_sessions_and_loses_the_one_un
     for _ in 0..SESSIONS_PER_USER_MAX {
         made.push(create(&sessions, "ada").await);
         // So that no two are of the same millisecond.
-        sleep(Duration::from_millis(2)).await;
+        store.pass(Duration::from_millis(2)).await;
     }
     for (session, secret) in &made {
         assert!(is_there(&sessions, session, secret).await);

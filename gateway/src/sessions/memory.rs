@@ -8,7 +8,7 @@ use hubbub_shared::UserId;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
-use super::{Lifetime, NewSession, SESSIONS_PER_USER_MAX, Session, Sessions, SessionsError, UserStanding};
+use super::{Created, Lifetime, NewSession, SESSIONS_PER_USER_MAX, Session, Sessions, SessionsError, UserStanding};
 use crate::clock::Clock;
 use crate::random;
 
@@ -80,8 +80,13 @@ impl Lifetime {
 
 #[async_trait]
 impl Sessions for MemorySessions {
-    async fn create(&self, new: NewSession) -> Result<(Session, String), SessionsError> {
+    async fn create(&self, new: NewSession) -> Result<Created, SessionsError> {
         let now_ms = self.clock.now_ms();
+        let mut state = self.state.lock();
+        let user_standing = state.user_standing(&new.user, now_ms);
+        if user_standing.banned || user_standing.revokes(new.issued_at_s) {
+            return Ok(Created::Refused(user_standing));
+        }
         let ends_ms = now_ms.saturating_add(self.lifetime.absolute_ms).min(new.not_after_ms.unwrap_or(u64::MAX));
         let session = Session {
             id: Arc::from(random::word(ID_CHARACTERS)),
@@ -96,8 +101,8 @@ impl Sessions for MemorySessions {
             address: new.address,
         };
         let secret = random::word(SECRET_CHARACTERS);
-        self.state.lock().insert(hash(&secret), session.clone(), now_ms);
-        Ok((session, secret))
+        state.insert(hash(&secret), session.clone(), now_ms);
+        Ok(Created::Session(Box::new(session), secret))
     }
 
     async fn open(&self, secret: &str, address: IpAddr) -> Result<Option<Session>, SessionsError> {
@@ -158,11 +163,7 @@ impl Sessions for MemorySessions {
 
     async fn user_standing(&self, user: &UserId) -> Result<UserStanding, SessionsError> {
         let now_ms = self.clock.now_ms();
-        let state = self.state.lock();
-        Ok(state.users.get(user).map_or_else(UserStanding::default, |user| UserStanding {
-            revoked_before_s: user.revoked_before_s,
-            banned: user.banned_until_ms.is_some_and(|until_ms| until_ms > now_ms),
-        }))
+        Ok(self.state.lock().user_standing(user, now_ms))
     }
 }
 
@@ -171,6 +172,13 @@ impl State {
     fn standing(&self, user: &UserId, now_ms: u64) -> impl DoubleEndedIterator<Item = &Session> {
         let sessions = self.users.get(user).map_or(&[][..], |user| &user.sessions);
         sessions.iter().map(|(_, session)| session).filter(move |session| stands(session, now_ms))
+    }
+
+    fn user_standing(&self, user: &UserId, now_ms: u64) -> UserStanding {
+        self.users.get(user).map_or_else(UserStanding::default, |user| UserStanding {
+            revoked_before_s: user.revoked_before_s,
+            banned: user.banned_until_ms.is_some_and(|until_ms| until_ms > now_ms),
+        })
     }
 
     /// The user, to be changed.
@@ -244,8 +252,6 @@ mod tests {
     struct Memory(Arc<MemorySessions>);
 
     impl Fixture for Memory {
-        const UNIT: Duration = Duration::from_mins(1);
-
         async fn new(lifetime: Lifetime) -> Self {
             Self(Arc::new(MemorySessions::new(Clock::tokio(NOW_MS), lifetime)))
         }
@@ -256,6 +262,10 @@ mod tests {
 
         fn now_ms(&self) -> u64 {
             self.0.clock.now_ms()
+        }
+
+        async fn pass(&self, time: Duration) {
+            advance(time).await;
         }
 
         async fn stored(&self) -> String {
@@ -274,16 +284,24 @@ mod tests {
             user: UserId::new(user).unwrap(),
             name: None,
             grants: Grants::default(),
+            issued_at_s: None,
             not_after_ms: None,
             device: String::new(),
             address: ADDRESS,
         }
     }
 
+    async fn create(sessions: &MemorySessions, user: &str) -> (Session, String) {
+        match sessions.create(new(user)).await.unwrap() {
+            Created::Session(session, secret) => (*session, secret),
+            Created::Refused(standing) => panic!("{user} got no session: {standing:?}"),
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_session_ends_to_the_millisecond() {
         let sessions = sessions();
-        let (_, secret) = sessions.create(new("ada")).await.unwrap();
+        let (_, secret) = create(&sessions, "ada").await;
         advance(Duration::from_millis(999)).await;
         assert!(sessions.open(&secret, ADDRESS).await.unwrap().is_some());
         advance(Duration::from_secs(1)).await;
@@ -295,13 +313,13 @@ mod tests {
         let sessions = sessions();
         let mut secrets = Vec::new();
         for _ in 0..SESSIONS_PER_USER_MAX {
-            secrets.push(sessions.create(new("ada")).await.unwrap().1);
+            secrets.push(create(&sessions, "ada").await.1);
         }
         advance(Duration::from_millis(1)).await;
         for secret in secrets[..10].iter().chain(&secrets[11..]) {
             sessions.open(secret, ADDRESS).await.unwrap().unwrap();
         }
-        sessions.create(new("ada")).await.unwrap();
+        create(&sessions, "ada").await;
         assert!(sessions.open(&secrets[0], ADDRESS).await.unwrap().is_some());
         assert_eq!(sessions.open(&secrets[10], ADDRESS).await.unwrap(), None);
     }
@@ -313,7 +331,7 @@ mod tests {
         sessions.revoke_user(&revoked).await.unwrap();
         sessions.set_banned(&banned, Some(u64::MAX)).await.unwrap();
         for number in 0..10 * SWEEP_USERS_MIN {
-            sessions.create(new(&format!("guest:{number}"))).await.unwrap();
+            create(&sessions, &format!("guest:{number}")).await;
             advance(Duration::from_millis(1)).await;
         }
         assert!(sessions.user_standing(&revoked).await.unwrap().revoked_before_s.is_some());
@@ -328,10 +346,10 @@ mod tests {
     async fn sessions_that_ended_are_forgotten_when_their_user_gets_a_new_one() {
         let sessions = sessions();
         for _ in 0..50 {
-            sessions.create(new("ada")).await.unwrap();
+            create(&sessions, "ada").await;
         }
         advance(Duration::from_secs(1)).await;
-        sessions.create(new("ada")).await.unwrap();
+        create(&sessions, "ada").await;
         let state = sessions.state.lock();
         assert_eq!((state.users.len(), state.owners.len()), (1, 1));
     }

@@ -201,6 +201,11 @@ async fn logging_in_is_limited_by_address() {
     let error = call("192.0.2.7").await.failed(429, "rate_limited");
     assert!((1..=10_000).contains(&error["retry_after_ms"].as_u64().unwrap()), "{error}");
     call("192.0.2.8").await.succeeded();
+    // Whoever has one address of IPv6 has a whole network of them.
+    call("2001:db8:1:2::1").await.succeeded();
+    call("2001:db8:1:2::2").await.succeeded();
+    call("2001:db8:1:2:ffff::3").await.failed(429, "rate_limited");
+    call("2001:db8:1:3::1").await.succeeded();
 }
 
 #[tokio::test]
