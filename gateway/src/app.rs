@@ -26,6 +26,8 @@ use crate::limits::Limits;
 use crate::limits::memory::MemoryLimits;
 use crate::presence::Presence;
 use crate::presence::memory::{MemoryPresence, MemoryPresenceStore};
+use crate::replicas::memory::{MemoryReplicas, MemoryReplicasStore};
+use crate::replicas::{self, Announcement, Replicas};
 use crate::rooms::Rooms;
 use crate::sessions::memory::MemorySessions;
 use crate::sessions::{Lifetime, Sessions};
@@ -79,6 +81,7 @@ struct Backends {
     presence: Arc<dyn Presence>,
     sessions: Arc<dyn Sessions>,
     limits: Arc<dyn Limits>,
+    replicas: Arc<dyn Replicas>,
 }
 
 impl App {
@@ -145,6 +148,11 @@ impl App {
             metrics: metrics.connection.clone(),
         });
         tasks.spawn(orders::follow(context.clone(), stop.clone()));
+        tasks.spawn(replicas::keep_announced(
+            backends.replicas.clone(),
+            announcement(context.clone(), address),
+            stop.clone(),
+        ));
 
         let readiness = Arc::new(Readiness::default());
         let transport = Arc::new(Transport {
@@ -161,6 +169,7 @@ impl App {
         let http = Arc::new(Http {
             context: context.clone(),
             readiness: readiness.clone(),
+            replicas: backends.replicas,
             api_keys: settings::api_keys(&config.auth),
             exported,
             metrics_apart: config.server.metrics_listen.is_some(),
@@ -263,6 +272,20 @@ fn embedded(
         presence: Arc::new(presence),
         sessions: Arc::new(MemorySessions::new(clock.clone(), lifetime)),
         limits: Arc::new(MemoryLimits::new(clock.clone())),
+        replicas: Arc::new(MemoryReplicas::attach(MemoryReplicasStore::new(clock.clone(), replicas::LEASE))),
+    }
+}
+
+/// What this replica says of itself, now and whenever it is asked again.
+fn announcement(context: Arc<Context>, address: SocketAddr) -> impl Fn() -> Announcement {
+    let began_ms = context.clock.now_ms();
+    move || Announcement {
+        id: context.replica.to_string(),
+        address,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        connections: context.registry.len() as u64,
+        rooms: context.hub.rooms_len() as u64,
+        began_ms,
     }
 }
 

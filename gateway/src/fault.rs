@@ -10,6 +10,7 @@ use crate::broker::BrokerError;
 use crate::limits::LimitsError;
 use crate::presence::PresenceError;
 use crate::random;
+use crate::replicas::ReplicasError;
 use crate::sessions::SessionsError;
 
 /// When a request that got no answer from the backend may be tried again.
@@ -203,6 +204,14 @@ impl From<LimitsError> for Fault {
     fn from(error: LimitsError) -> Self {
         match error {
             LimitsError::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<ReplicasError> for Fault {
+    fn from(error: ReplicasError) -> Self {
+        match error {
+            ReplicasError::Unavailable => Self::Unavailable,
         }
     }
 }

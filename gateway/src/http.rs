@@ -2,7 +2,8 @@
 //!
 //! * [`peer`], [`origin`], [`cookie`]: where a request comes from, whose page it is, and the session it brings.
 //! * [`caller`]: who makes a call; [`path`], [`body`]: what for; [`refusal`]: why not.
-//! * [`sessions`]; [`publish`], [`look`], [`moderate`], [`broadcast`]; [`users`]: the calls; [`openapi`] describes them.
+//! * [`sessions`]; [`publish`], [`look`], [`moderate`], [`broadcast`]; [`users`]; [`replicas`]: the calls; [`openapi`]
+//!   describes them.
 //! * [`health`], [`metrics`]: for operators; [`web`]: the page for people; [`headers`]: what every answer carries.
 
 use std::any::Any;
@@ -23,6 +24,7 @@ use crate::auth::api_keys::ApiKeys;
 use crate::connection::Context;
 use crate::fault::Fault;
 use crate::lifecycle::Readiness;
+use crate::replicas::Replicas;
 use crate::telemetry::metrics::HttpMetrics;
 
 pub mod body;
@@ -40,6 +42,7 @@ pub mod path;
 pub mod peer;
 pub mod publish;
 pub mod refusal;
+pub mod replicas;
 pub mod sessions;
 pub mod users;
 pub mod web;
@@ -53,6 +56,8 @@ pub struct Http {
     pub context: Arc<Context>,
     /// Where the replica stands in its life.
     pub readiness: Arc<Readiness>,
+    /// The replicas that act as one with this.
+    pub replicas: Arc<dyn Replicas>,
     /// The keys of the application's back end.
     pub api_keys: ApiKeys,
     /// Everything that `/metrics` tells.
@@ -107,6 +112,7 @@ fn api() -> OpenApiRouter<Arc<Http>> {
         .routes(routes!(broadcast::broadcast))
         .routes(routes!(users::revoke))
         .routes(routes!(users::ban, users::unban))
+        .routes(routes!(replicas::list))
         .routes(routes!(openapi::openapi))
 }
 

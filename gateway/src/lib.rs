@@ -34,6 +34,7 @@ pub mod presence;
 pub mod broker;
 pub mod limits;
 pub mod locks;
+pub mod replicas;
 pub mod sessions;
 
 pub mod redis;

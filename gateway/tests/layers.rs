@@ -101,7 +101,7 @@ fn calls_go_down_in_the_order_of_lib_rs() {
 
 #[test]
 fn only_the_composition_root_picks_backends() {
-    for capability in ["broker", "presence", "sessions", "limits", "locks"] {
+    for capability in ["broker", "presence", "sessions", "limits", "locks", "replicas"] {
         assert_only("a concrete backend", &format!("{capability}::memory"), &["app", capability, "presence"]);
     }
 }

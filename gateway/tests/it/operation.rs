@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 
-use crate::calls::{API_KEY, Call, eventually, gateway, gateway_with};
-use crate::harness::{Gateway, token};
+use crate::calls::{API_KEY, Call, Login, eventually, gateway, gateway_with};
+use crate::frames::has_exactly;
+use crate::harness::{Gateway, now_ms, token};
 
 /// The value of one line of the metrics.
 pub(crate) async fn metric(gateway: &Gateway, line: &str) -> Option<f64> {
@@ -158,6 +159,32 @@ async fn metrics_can_have_a_listener_of_their_own() {
     Call::new(address, "GET", "/healthz").send().await.succeeded();
     let call = Call::new(address, "GET", "/v1/rooms/general/members").bearer(API_KEY);
     call.send().await.failed(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_replica_lists_itself_to_the_applications_back_end_alone() {
+    let began_ms = now_ms();
+    let gateway = gateway_with(|config| config.server.replica = Some("left".to_owned())).await;
+    let mut ada = gateway.connect(json!({"token": token("ada")})).await;
+    ada.joins("general").await;
+    let replica = eventually("the replica has announced itself and its connection", async || {
+        let mut answer = gateway.get("/v1/replicas").bearer(API_KEY).send().await.succeeded();
+        let replicas = answer["replicas"].as_array_mut().unwrap();
+        (replicas.len() == 1 && replicas[0]["connections"] == 1).then(|| replicas[0].take())
+    })
+    .await;
+    has_exactly(&replica, "id address version connections rooms began_at age_ms");
+    assert_eq!((&replica["id"], &replica["version"]), (&json!("left"), &json!(env!("CARGO_PKG_VERSION"))));
+    assert_eq!(replica["address"], gateway.address().to_string());
+    assert!(replica["rooms"].as_u64().unwrap() >= 1 && replica["age_ms"].as_u64().unwrap() < 10_000, "{replica}");
+    assert!((began_ms..=now_ms()).contains(&replica["began_at"].as_u64().unwrap()), "{replica}");
+
+    let (login, guest) = (gateway.log_in("ada").await, gateway.post("/v1/sessions").json(&json!({"guest": {}})));
+    let guest = Login::of(&guest.send().await.succeeded());
+    for login in [login, guest] {
+        gateway.get("/v1/replicas").bearer(&login.secret).send().await.failed(403, "forbidden");
+    }
+    gateway.get("/v1/replicas").send().await.failed(401, "unauthenticated");
 }
 
 #[tokio::test]
