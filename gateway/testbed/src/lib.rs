@@ -9,6 +9,7 @@
 mod cluster;
 mod ports;
 mod process;
+mod proxy;
 mod resp;
 mod sentinel;
 mod server;
@@ -17,6 +18,7 @@ mod waiting;
 
 pub use cluster::{Cluster, Migration};
 pub use process::Process;
+pub use proxy::Proxy;
 pub use resp::Reply;
 pub use sentinel::Sentinel;
 pub use server::RedisServer;
