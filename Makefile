@@ -19,6 +19,13 @@ run: ## Build and start the gateway with the chat client, on http://127.0.0.1:80
 	 else echo "npm is not installed: the gateway starts without the chat page and says so there."; fi
 	cargo run --release --locked -p hubbub-gateway -- serve $(ARGS)
 
+.PHONY: cluster
+cluster: ## Build and start three replicas, Redis and a balancer on this machine, until Ctrl-C
+	@gateway/deploy/cluster --check
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web; fi
+	cargo build --release --locked -p hubbub-gateway
+	@exec gateway/deploy/cluster $(ARGS)
+
 .PHONY: web
 web: web-client/dist/index.html ## Build the web client
 
