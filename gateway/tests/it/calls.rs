@@ -13,6 +13,11 @@ use crate::plain_http::{self, Answer};
 /// The key of the application's back end.
 pub(crate) const API_KEY: &str = "hbk_of_the_tests";
 
+/// What the configuration says of it.
+pub(crate) fn key() -> ApiKeyConfig {
+    ApiKeyConfig { name: "tests".to_owned(), hash: ApiKeyHash::of(API_KEY) }
+}
+
 /// A gateway with one API key.
 pub(crate) async fn gateway() -> Gateway {
     gateway_with(|_| {}).await
@@ -20,9 +25,8 @@ pub(crate) async fn gateway() -> Gateway {
 
 /// As `gateway`, with these settings changed.
 pub(crate) async fn gateway_with(change: impl FnOnce(&mut Config)) -> Gateway {
-    let api_key = ApiKeyConfig { name: "tests".to_owned(), hash: ApiKeyHash::of(API_KEY) };
     Gateway::with(|config| {
-        config.auth.api_keys.push(api_key);
+        config.auth.api_keys.push(key());
         change(config);
     })
     .await

@@ -8,7 +8,7 @@ use crate::calls::{API_KEY, gateway};
 use crate::harness::{Gateway, token};
 
 /// Every call, as the documents tell it.
-const CALLS: [&str; 19] = [
+const CALLS: [&str; 20] = [
     "DELETE /v1/rooms/{room}/messages/{pos}",
     "DELETE /v1/sessions",
     "DELETE /v1/sessions/{id}",
@@ -18,6 +18,7 @@ const CALLS: [&str; 19] = [
     "GET /metrics",
     "GET /readyz",
     "GET /v1/openapi.json",
+    "GET /v1/replicas",
     "GET /v1/rooms/{room}/members",
     "GET /v1/rooms/{room}/messages",
     "GET /v1/sessions",
@@ -132,7 +133,7 @@ async fn no_call_is_open_to_whom_it_is_not_for() {
             make().bearer(API_KEY).send().await.failed(403, "forbidden");
         }
     }
-    assert_eq!(closed, 14);
+    assert_eq!(closed, 15);
 }
 
 #[tokio::test]

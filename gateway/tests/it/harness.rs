@@ -11,12 +11,16 @@ use hubbub_shared::UserId;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use crate::client::Client;
+use crate::backend::Backend;
+use crate::client::{Client, DEADLINE};
+use crate::plain_http;
 
 /// A gateway that serves on a free port of the loopback address.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     app: App,
+    /// Ends after it.
+    _backend: Backend,
 }
 
 impl Gateway {
@@ -27,6 +31,18 @@ impl Gateway {
 
     /// As `start`, with these settings changed.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let gateway = Self::starting(change).await;
+        let ready = async {
+            while plain_http::get(gateway.address(), "/readyz", &[]).await.status != 200 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, ready).await.expect("the gateway was not ready");
+        gateway
+    }
+
+    /// As `with`, without waiting until it is ready.
+    pub(crate) async fn starting(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         config.server.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let limits = &mut config.limits;
@@ -42,8 +58,9 @@ impl Gateway {
         ] {
             *quota = None;
         }
+        let backend = Backend::start(&mut config);
         change(&mut config);
-        Self { app: App::start(&config).await.unwrap() }
+        Self { app: App::start(&config).await.unwrap(), _backend: backend }
     }
 
     /// Where it listens.

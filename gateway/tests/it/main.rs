@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot reach its gateway has failed")]
 
+mod backend;
 mod calls;
 mod client;
 mod frames;
