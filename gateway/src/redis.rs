@@ -2,6 +2,7 @@
 //! order or says that it was not. The only place that knows how to connect, and with the capabilities' `redis.rs` the
 //! only one that knows fred.
 
+pub mod bus;
 pub mod error;
 pub mod keys;
 pub mod topology;
