@@ -12,8 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::{Authenticator, KeySourceError};
-use crate::broker::memory::{MemoryBroker, MemoryBus, MemoryStore};
-use crate::broker::{Broker, news};
+use crate::broker::news;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connection::registry::{Capacity, Registry};
@@ -22,25 +21,19 @@ use crate::control::Control;
 use crate::http::{self, Http};
 use crate::hub::{Hub, HubParts};
 use crate::lifecycle::{self, Phase, Readiness};
-use crate::limits::Limits;
-use crate::limits::memory::MemoryLimits;
-use crate::presence::Presence;
-use crate::presence::memory::{MemoryPresence, MemoryPresenceStore};
-use crate::replicas::memory::{MemoryReplicas, MemoryReplicasStore};
-use crate::replicas::{self, Announcement, Replicas};
+use crate::replicas::{self, Announcement};
 use crate::rooms::Rooms;
-use crate::sessions::memory::MemorySessions;
-use crate::sessions::{Lifetime, Sessions};
 use crate::telemetry::metrics::Metrics;
 use crate::transport::{self, Transport};
 use crate::{dialect, ids};
 
+mod backends;
 mod settings;
+
+use backends::{BackendParts, Backends};
 
 /// Envelopes that may wait for one worker of the hub.
 const NEWS_QUEUE: usize = 8_192;
-/// How long a replica's presence lease stands without renewal.
-const PRESENCE_LEASE: Duration = Duration::from_secs(10);
 /// How long connections that were told to go may take to go.
 const LAST_CONNECTIONS: Duration = Duration::from_secs(5);
 
@@ -58,6 +51,9 @@ pub enum StartError {
     /// The keys that check tokens cannot be used.
     #[error("the keys in [auth] cannot be used: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Keys(Vec<KeySourceError>),
+    /// The backend cannot even be tried.
+    #[error("Redis cannot be used: {0}")]
+    Redis(String),
 }
 
 /// A replica that serves.
@@ -73,15 +69,8 @@ pub struct App {
     tasks: TaskTracker,
     connections: TaskTracker,
     stop: CancellationToken,
-}
-
-/// The capabilities, whichever backend they stand on.
-struct Backends {
-    broker: Arc<dyn Broker>,
-    presence: Arc<dyn Presence>,
-    sessions: Arc<dyn Sessions>,
-    limits: Arc<dyn Limits>,
-    replicas: Arc<dyn Replicas>,
+    /// What the hub gives back at its end it gives back through the backend, which ends after it.
+    backend_stop: CancellationToken,
 }
 
 impl App {
@@ -99,7 +88,7 @@ impl App {
             .map(|(listener, wanted)| local_address(listener, wanted));
 
         let clock = Clock::System;
-        let stop = CancellationToken::new();
+        let (stop, backend_stop) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, connections) = (TaskTracker::new(), TaskTracker::new());
         let metrics = Metrics::default();
         let authenticator = Authenticator::new(config.auth.settings(), clock.clone()).map_err(StartError::Keys)?;
@@ -111,7 +100,8 @@ impl App {
 
         let workers = settings::workers(config.hub.workers);
         let (news, queues) = news::channel(workers, NEWS_QUEUE);
-        let backends = embedded(config, &clock, &news, &tasks, &stop);
+        let backends =
+            Backends::start(&BackendParts { config, clock: &clock, news: &news, tasks: &tasks, stop: &backend_stop })?;
         let kinds = Arc::new(config.kinds());
         let hub = HubParts {
             broker: backends.broker.clone(),
@@ -155,6 +145,9 @@ impl App {
         ));
 
         let readiness = Arc::new(Readiness::default());
+        readiness.found(*backends.backend.borrow());
+        let following = lifecycle::follow_backend(backends.backend, readiness.clone(), registry.clone(), stop.clone());
+        tasks.spawn(following);
         let transport = Arc::new(Transport {
             context: context.clone(),
             dialects: dialect::all(),
@@ -188,12 +181,12 @@ impl App {
             tasks,
             connections,
             stop,
+            backend_stop,
         };
         app.serve(listener, http::router(http.clone(), transport::router(transport)));
         if let Some(listener) = operator_listener {
             app.serve(listener, http::operator_router(http));
         }
-        app.readiness.enter(Phase::Ready);
         Ok(app)
     }
 
@@ -235,44 +228,11 @@ impl App {
         }
         self.stop.cancel();
         self.hub.stop().await;
+        self.backend_stop.cancel();
         self.tasks.close();
         if tokio::time::timeout(LAST_CONNECTIONS, self.tasks.wait()).await.is_err() {
             tracing::warn!(left = self.tasks.len(), "some requests did not end in time");
         }
-    }
-}
-
-/// Everything in the memory of this process.
-fn embedded(
-    config: &Config,
-    clock: &Clock,
-    news: &news::NewsSender,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
-) -> Backends {
-    let dedupe_window = Duration::from_secs(config.broker.dedupe_s);
-    let store = MemoryStore::new(clock.clone(), dedupe_window, config.broker.memory_total_bytes as u64);
-    let bus = MemoryBus::new();
-    let broker = Arc::new(MemoryBroker::attach(store, bus.clone(), news.clone()));
-    let presence = MemoryPresence::attach(MemoryPresenceStore::new(), bus, clock.clone(), PRESENCE_LEASE);
-    let lifetime = Lifetime {
-        sliding_ms: config.auth.session_sliding_s.saturating_mul(1_000),
-        absolute_ms: config.auth.session_absolute_s.saturating_mul(1_000),
-    };
-    tasks.spawn({
-        let (broker, stop) = (broker.clone(), stop.clone());
-        async move {
-            while tokio::time::timeout(Duration::from_secs(1), stop.cancelled()).await.is_err() {
-                broker.sweep();
-            }
-        }
-    });
-    Backends {
-        broker,
-        presence: Arc::new(presence),
-        sessions: Arc::new(MemorySessions::new(clock.clone(), lifetime)),
-        limits: Arc::new(MemoryLimits::new(clock.clone())),
-        replicas: Arc::new(MemoryReplicas::attach(MemoryReplicasStore::new(clock.clone(), replicas::LEASE))),
     }
 }
 

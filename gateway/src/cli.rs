@@ -27,6 +27,7 @@ const EXAMPLES: &str = "\
 Examples:
   hubbub                                              serve on 127.0.0.1:8080, with nothing to install or configure
   hubbub --listen 0.0.0.0:8080 --config hubbub.toml   serve on every address, with a configuration
+  hubbub --redis redis://127.0.0.1:6379               serve as one of many replicas that share this Redis
   hubbub config default > hubbub.toml                 begin a configuration
   hubbub token --user ada --rooms 'team-*=join,send'  make a token to try things with
 
@@ -70,6 +71,9 @@ pub struct ServeArguments {
     /// The address to listen on, such as 127.0.0.1:8080
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
+    /// The Redis that all replicas share, such as redis://127.0.0.1:6379; without one this is the only replica
+    #[arg(long, value_name = "URL")]
+    pub redis: Option<String>,
     #[command(flatten)]
     pub(crate) file: ConfigFile,
 }
@@ -87,6 +91,7 @@ impl ServeArguments {
     pub fn sources(&self) -> Sources {
         let mut sources = self.file.sources();
         sources.flags.extend(self.listen.clone().map(|listen| ("--listen", "server.listen", listen)));
+        sources.flags.extend(self.redis.clone().map(|url| ("--redis", "redis.url", url)));
         sources
     }
 

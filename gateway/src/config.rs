@@ -14,6 +14,7 @@ pub mod limits;
 pub mod hub;
 
 pub mod broker;
+pub mod redis;
 
 pub mod log;
 
@@ -39,6 +40,7 @@ pub use hub::HubConfig;
 pub use known::MANUAL;
 pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
+pub use redis::RedisConfig;
 pub use rooms::RoomKindConfig;
 pub use secret::Secret;
 pub use server::ServerConfig;
@@ -68,6 +70,8 @@ pub struct Config {
     pub hub: HubConfig,
     /// The log of the rooms and the bus between the replicas.
     pub broker: BrokerConfig,
+    /// The backend that many replicas share.
+    pub redis: RedisConfig,
     /// What is logged, and how.
     pub log: LogConfig,
 }
@@ -82,6 +86,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             hub: HubConfig::default(),
             broker: BrokerConfig::default(),
+            redis: RedisConfig::default(),
             log: LogConfig::default(),
         }
     }

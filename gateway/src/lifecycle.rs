@@ -7,6 +7,7 @@ use std::time::Duration;
 use hubbub_shared::CloseCode;
 use parking_lot::Mutex;
 use rand::RngExt;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -62,9 +63,55 @@ impl Readiness {
         self.0.lock().1
     }
 
-    /// How it was found to stand with its backend.
-    pub fn found(&self, backend: Backend) {
-        self.0.lock().1 = backend;
+    /// How it was found to stand with its backend; answers how it stood before. The first time that it is heard, a
+    /// replica that was starting is ready.
+    pub fn found(&self, backend: Backend) -> Backend {
+        let mut state = self.0.lock();
+        if state.0 == Phase::Starting && backend == Backend::Heard {
+            state.0 = Phase::Ready;
+        }
+        std::mem::replace(&mut state.1, backend)
+    }
+}
+
+/// Takes note of how the replica stands with its backend, and tells all connections when that is lost and regained.
+pub async fn follow_backend(
+    mut backend: watch::Receiver<Backend>,
+    readiness: Arc<Readiness>,
+    registry: Arc<Registry>,
+    stop: CancellationToken,
+) {
+    loop {
+        let now = *backend.borrow_and_update();
+        let starting = readiness.phase() == Phase::Starting;
+        let before = readiness.found(now);
+        let notice = match (before, now) {
+            _ if starting => None,
+            (Backend::Heard, Backend::Away | Backend::Deaf) => Some(Notice::Degraded),
+            (Backend::Away | Backend::Deaf, Backend::Heard) => Some(Notice::Restored),
+            (Backend::Heard, Backend::Heard) | (Backend::Away | Backend::Deaf, Backend::Away | Backend::Deaf) => None,
+        };
+        if let Some(notice) = notice {
+            tell_all(&registry, notice, now);
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = backend.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+fn tell_all(registry: &Registry, notice: Notice, backend: Backend) {
+    let handles = registry.all();
+    match backend {
+        Backend::Heard => tracing::info!(connections = handles.len(), "the backend is back"),
+        Backend::Away => tracing::error!(connections = handles.len(), "the backend does not answer"),
+        Backend::Deaf => {
+            tracing::error!(connections = handles.len(), "the backend answers, but other replicas are not heard");
+        }
+    }
+    for handle in handles {
+        handle.tell(notice);
     }
 }
 

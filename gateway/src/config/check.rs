@@ -33,6 +33,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     sizes(config, &mut problems);
     rooms(config, &mut problems);
     limits(config, &mut problems);
+    redis(config, &mut problems);
     level(&config.log.level, &mut problems);
     access::check(config, &mut problems);
     problems.0
@@ -126,6 +127,15 @@ fn numbers(config: &Config, problems: &mut Problems) {
         ("broker.deadline_ms", broker.deadline_ms, 10..=MINUTE_MS),
     ] {
         problems.range(key, value, range);
+    }
+}
+
+fn redis(config: &Config, problems: &mut Problems) {
+    let prefix = &config.redis.prefix;
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.' | ':');
+    if !(1..=32).contains(&prefix.len()) || !prefix.chars().all(is_plain) {
+        // Braces would move all keys into one slot, and what ACLs take for a pattern would allow more than was meant.
+        problems.add(&["redis.prefix"], "must be 1 to 32 letters, digits, `-`, `_`, `.` or `:`");
     }
 }
 

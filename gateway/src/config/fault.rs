@@ -8,7 +8,7 @@ use crate::config::setting::{Content, Setting};
 use crate::config::source::Source;
 
 /// Options whose values are never shown.
-const SECRETS: [&str; 1] = ["auth.secret"];
+const SECRETS: [&str; 2] = ["auth.secret", "redis.url"];
 
 /// Longer values are cut off in reports.
 const SHOWN_CHARACTERS: usize = 80;

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use hubbub_shared::names::{NameError, RoomName};
@@ -15,6 +16,18 @@ use crate::grants::Pattern;
 /// A value that is written as text.
 pub(super) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<T, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+/// A value that is written as text, absent where the text is empty.
+pub(super) fn parsed_unless_empty<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    unless_empty(deserializer)?.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+}
+
+/// A file, absent where the text is empty.
+pub(super) fn path_unless_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    Ok(unless_empty(deserializer)?.map(PathBuf::from))
 }
 
 /// An address to listen on.

@@ -4,6 +4,8 @@
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::redis::RedisMetrics;
+
 mod connection;
 mod http;
 mod hub;
@@ -27,6 +29,8 @@ pub struct Metrics {
     pub connection: ConnectionMetrics,
     /// Those of calls.
     pub http: HttpMetrics,
+    /// Those of the backend that many replicas share.
+    pub redis: RedisMetrics,
 }
 
 impl Metrics {
@@ -35,6 +39,7 @@ impl Metrics {
         self.hub.register(registry);
         self.connection.register(registry);
         self.http.register(registry);
+        self.redis.register(registry);
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "Which build this is", build);
     }

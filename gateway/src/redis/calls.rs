@@ -1,0 +1,308 @@
+//! Calls to Redis: on the master of a slot, within the deadline, never applied twice.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+#[cfg(test)]
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use fred::clients::{Client, Pipeline};
+use fred::interfaces::{ClientLike as _, LuaInterface as _, PubsubInterface as _};
+use fred::types::config::Options;
+use fred::types::{ClusterHash, CustomCommand, FromValue, Key, Value};
+use parking_lot::RwLock;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::script::{Failure, Prepared, Script};
+use super::shard::{Access, Shard};
+use super::topology::{Finder, Topology};
+use super::url::{HostPort, Place, RedisUrl};
+use super::wire::Tls;
+use super::{Channel, Keys, Partition, RedisError, RedisMetrics};
+
+/// The wait before a server is asked again that said it cannot yet, or where nobody has the slot.
+const AGAIN: Duration = Duration::from_millis(25);
+
+/// How to reach Redis.
+#[derive(Debug, Clone)]
+pub struct RedisSettings {
+    /// Where it is.
+    pub url: RedisUrl,
+    /// What the names of all keys and channels begin with.
+    pub prefix: String,
+    /// How to speak TLS, where the URL asks for it.
+    pub tls: Option<Tls>,
+    /// How long a call may take.
+    pub deadline: Duration,
+    /// What is counted.
+    pub metrics: RedisMetrics,
+}
+
+/// Redis, whichever servers it consists of at the moment.
+#[derive(Debug)]
+pub struct Redis {
+    keys: Keys,
+    access: Access,
+    deadline: Duration,
+    topology: Finder,
+    shards: RwLock<HashMap<HostPort, Arc<Shard>>>,
+    runtime: tokio::runtime::Handle,
+    metrics: RedisMetrics,
+    #[cfg(test)]
+    frozen_ms: AtomicU64,
+}
+
+impl Redis {
+    /// Begins to look for the servers and to connect; nothing is waited for. Its tasks end with `stop`.
+    pub fn start(settings: RedisSettings, tasks: &TaskTracker, stop: &CancellationToken) -> io::Result<Arc<Self>> {
+        let RedisSettings { url, prefix, tls, deadline, metrics } = settings;
+        let topology = Finder::start(&url, tls.clone(), tasks, stop.clone());
+        let redis = Arc::new(Self {
+            keys: Keys::new(&prefix, url.database),
+            access: Access { url, tls },
+            deadline,
+            topology,
+            shards: RwLock::default(),
+            runtime: thread_of_its_own(tasks, stop.clone())?,
+            metrics,
+            #[cfg(test)]
+            frozen_ms: AtomicU64::new(0),
+        });
+        tasks.spawn(follow_topology(redis.clone(), stop.clone()));
+        Ok(redis)
+    }
+
+    /// The names of keys and channels.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// How long a call may take.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// How to reach the servers.
+    pub(super) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Which server has which slot.
+    pub fn topology(&self) -> watch::Receiver<Arc<Topology>> {
+        self.topology.found()
+    }
+
+    /// Asks for the topology to be looked at now.
+    pub(super) fn refresh(&self) {
+        self.topology.refresh();
+    }
+
+    /// Whether keys of different partitions may not share a call.
+    pub fn is_cluster(&self) -> bool {
+        matches!(self.access.url.topology, Place::Cluster { .. })
+    }
+
+    /// Runs a script on the master that has the partition.
+    pub async fn run<R: FromValue>(
+        &self,
+        script: &'static Script,
+        at: Partition,
+        keys: Vec<String>,
+        args: Vec<Value>,
+    ) -> Result<R, RedisError> {
+        #[cfg(test)]
+        let frozen = self.frozen(script);
+        #[cfg(test)]
+        let prepared = frozen.as_ref().unwrap_or_else(|| script.prepared());
+        #[cfg(not(test))]
+        let prepared = script.prepared();
+        let keys: Vec<Key> = keys.into_iter().map(Key::from).collect();
+        let value = self.until_done(at, |attempt| evaluate(prepared, attempt, keys.clone(), args.clone())).await?;
+        value.convert().map_err(|error| RedisError::Broken(error.details().to_owned()))
+    }
+
+    /// Tells the subscribers of a channel; answers how many there were at the server that has its slot.
+    pub async fn publish(&self, channel: &Channel, payload: Bytes) -> Result<u64, RedisError> {
+        let value = self
+            .until_done(channel.partition, async |attempt: Attempt| {
+                attempt.client.with_options(&attempt.options).spublish(&channel.name, payload.clone()).await
+            })
+            .await?;
+        value.convert().map_err(|error| RedisError::Broken(error.details().to_owned()))
+    }
+
+    /// Tries until the call is done or there is nothing more to try, or the deadline has passed. Only what a server
+    /// refused before it did anything is tried again.
+    async fn until_done(
+        &self,
+        at: Partition,
+        call: impl AsyncFn(Attempt) -> Result<Value, fred::error::Error>,
+    ) -> Result<Value, RedisError> {
+        let start = Instant::now();
+        let outcome = self.attempts(at, start + self.deadline, call).await;
+        self.metrics.called(&outcome, start.elapsed());
+        outcome
+    }
+
+    async fn attempts(
+        &self,
+        at: Partition,
+        deadline: Instant,
+        call: impl AsyncFn(Attempt) -> Result<Value, fred::error::Error>,
+    ) -> Result<Value, RedisError> {
+        let (mut unknown, mut asked) = (false, None);
+        loop {
+            let shard = self.shard(at, asked.take().as_ref());
+            let Some((shard, asking)) = shard else {
+                self.again(deadline).await?;
+                continue;
+            };
+            let client = match timeout_at(deadline, shard.client()).await {
+                Ok(client) => client?,
+                Err(_) => return Err(RedisError::Unavailable),
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(RedisError::Unavailable);
+            }
+            // fred drops a command that it has not yet sent when its own timeout ends it, and at no other time.
+            let options = Options { timeout: Some(left), max_attempts: Some(1), ..Options::default() };
+            match call(Attempt { client, options, unknown, asking }).await {
+                Ok(value) => return Ok(value),
+                Err(error) => match Failure::of(&error) {
+                    Failure::Unknown if !unknown => unknown = true,
+                    Failure::Unknown => return Err(RedisError::Broken(error.details().to_owned())),
+                    Failure::Ask(address) => asked = Some(address),
+                    Failure::Moved => self.again(deadline).await?,
+                    Failure::Later => later(deadline).await?,
+                    Failure::Final(error) => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Looks where the slots are now, before another try.
+    async fn again(&self, deadline: Instant) -> Result<(), RedisError> {
+        let mut topology = self.topology();
+        topology.mark_unchanged();
+        self.refresh();
+        _ = timeout_at((Instant::now() + 4 * AGAIN).min(deadline), topology.changed()).await;
+        if Instant::now() >= deadline { Err(RedisError::Unavailable) } else { Ok(()) }
+    }
+
+    /// The shard of a partition, or the one that a server said to ask; with whether that one has to be told.
+    fn shard(&self, at: Partition, asked: Option<&HostPort>) -> Option<(Arc<Shard>, bool)> {
+        if let Some(address) = asked {
+            return Some((self.shard_at(address), true));
+        }
+        let owner = self.topology.found().borrow().master(at.slot())?.clone();
+        Some((self.shard_at(&owner), false))
+    }
+
+    fn shard_at(&self, address: &HostPort) -> Arc<Shard> {
+        if let Some(shard) = self.shards.read().get(address) {
+            return shard.clone();
+        }
+        let mut shards = self.shards.write();
+        let begin = || Shard::start(address.clone(), self.access.clone(), &self.runtime);
+        shards.entry(address.clone()).or_insert_with(begin).clone()
+    }
+
+    /// The masters' shards; fewer than there should be where a slot has no master.
+    pub(super) fn shards(&self) -> Vec<Arc<Shard>> {
+        let topology = self.topology.found().borrow().clone();
+        topology.masters().iter().map(|address| self.shard_at(address)).collect()
+    }
+
+    /// Makes time stand still for all scripts, or go on as it does.
+    #[cfg(test)]
+    pub(crate) fn set_now_ms(&self, now_ms: Option<u64>) {
+        self.frozen_ms.store(now_ms.unwrap_or(0), Ordering::Release);
+    }
+
+    #[cfg(test)]
+    fn frozen(&self, script: &Script) -> Option<Prepared> {
+        let now_ms = self.frozen_ms.load(Ordering::Acquire);
+        (now_ms > 0).then(|| script.frozen(now_ms))
+    }
+}
+
+/// One try of a call.
+struct Attempt {
+    client: Client,
+    options: Options,
+    /// The server does not know the script.
+    unknown: bool,
+    /// The server does not have the slot yet, and answers this once if it is told so.
+    asking: bool,
+}
+
+async fn evaluate(
+    script: &Prepared,
+    attempt: Attempt,
+    keys: Vec<Key>,
+    args: Vec<Value>,
+) -> Result<Value, fred::error::Error> {
+    let Attempt { client, options, unknown, asking } = attempt;
+    if asking {
+        // Both commands go out together, so that nobody else's comes between. The text is sent along, as the server is
+        // new to the slot's scripts.
+        let pipeline = Pipeline::from(client.with_options(&options));
+        let ask = CustomCommand::new_static("ASKING", ClusterHash::Random, false);
+        () = pipeline.custom(ask, Vec::<Value>::new()).await?;
+        let evaluate = CustomCommand::new_static("EVAL", ClusterHash::Random, false);
+        let numbers = [Value::from(script.text.as_str()), Value::from(keys.len() as i64)];
+        let keys = keys.into_iter().map(Value::from);
+        let all: Vec<Value> = numbers.into_iter().chain(keys).chain(args).collect();
+        () = pipeline.custom(evaluate, all).await?;
+        return pipeline.last().await;
+    }
+    let client = client.with_options(&options);
+    if unknown {
+        client.eval(script.text.as_str(), keys, args).await
+    } else {
+        client.evalsha(script.digest.as_str(), keys, args).await
+    }
+}
+
+async fn later(deadline: Instant) -> Result<(), RedisError> {
+    if Instant::now() + AGAIN >= deadline {
+        return Err(RedisError::Unavailable);
+    }
+    sleep(AGAIN).await;
+    Ok(())
+}
+
+/// A thread for fred's tasks: on a runtime of many threads each command would be a write of its own.
+fn thread_of_its_own(tasks: &TaskTracker, stop: CancellationToken) -> io::Result<tokio::runtime::Handle> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    tasks.spawn_blocking(move || runtime.block_on(stop.cancelled()));
+    Ok(handle)
+}
+
+/// Connects to new masters before anybody asks them, and lets go of those that are none any more.
+async fn follow_topology(redis: Arc<Redis>, stop: CancellationToken) {
+    let mut topology = redis.topology();
+    loop {
+        let masters = topology.borrow_and_update().masters().to_vec();
+        for master in &masters {
+            redis.shard_at(master);
+        }
+        let gone: Vec<_> = redis.shards.write().extract_if(|address, _| !masters.contains(address)).collect();
+        drop(gone);
+        tokio::select! {
+            () = stop.cancelled() => break,
+            changed = topology.changed() => if changed.is_err() { break },
+        }
+    }
+    redis.shards.write().clear();
+}
+
+#[cfg(test)]
+mod tests;
