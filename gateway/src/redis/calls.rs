@@ -129,8 +129,9 @@ impl Redis {
     /// Tells the subscribers of a channel; answers how many there were at the server that has its slot.
     pub async fn publish(&self, channel: &Channel, payload: Bytes) -> Result<u64, RedisError> {
         let value = self
-            .until_done(channel.partition, async |attempt: Attempt| {
-                attempt.client.with_options(&attempt.options).spublish(&channel.name, payload.clone()).await
+            .until_done(channel.partition, |attempt: Attempt| {
+                let payload = payload.clone();
+                async move { attempt.client.with_options(&attempt.options).spublish(&channel.name, payload).await }
             })
             .await?;
         value.convert().map_err(|error| RedisError::Broken(error.details().to_owned()))
@@ -138,23 +139,25 @@ impl Redis {
 
     /// Tries until the call is done or there is nothing more to try, or the deadline has passed. Only what a server
     /// refused before it did anything is tried again.
-    async fn until_done(
-        &self,
-        at: Partition,
-        call: impl AsyncFn(Attempt) -> Result<Value, fred::error::Error>,
-    ) -> Result<Value, RedisError> {
+    async fn until_done<F>(&self, at: Partition, call: impl Fn(Attempt) -> F) -> Result<Value, RedisError>
+    where
+        F: Future<Output = Result<Value, fred::error::Error>>,
+    {
         let start = Instant::now();
         let outcome = self.attempts(at, start + self.deadline, call).await;
         self.metrics.called(&outcome, start.elapsed());
         outcome
     }
 
-    async fn attempts(
+    async fn attempts<F>(
         &self,
         at: Partition,
         deadline: Instant,
-        call: impl AsyncFn(Attempt) -> Result<Value, fred::error::Error>,
-    ) -> Result<Value, RedisError> {
+        call: impl Fn(Attempt) -> F,
+    ) -> Result<Value, RedisError>
+    where
+        F: Future<Output = Result<Value, fred::error::Error>>,
+    {
         let (mut unknown, mut asked) = (false, None);
         loop {
             let shard = self.shard(at, asked.take().as_ref());
