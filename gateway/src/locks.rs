@@ -15,6 +15,7 @@ use thiserror::Error;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod memory;
+pub mod redis;
 
 /// A lock that was got.
 #[derive(Debug, Clone, PartialEq, Eq)]
