@@ -26,6 +26,7 @@ use crate::broker::Author;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod memory;
+pub mod redis;
 
 /// A user in a room.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,137 @@
+//! Presence in a real Redis under the promises of all presence stores, and under its own.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hubbub_testbed::RedisServer;
+use proptest::prelude::*;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::broker::conformance::{Replica as Listener, a_room};
+use crate::broker::news;
+use crate::clock::Clock;
+use crate::locks::memory::MemoryLocks;
+use crate::locks::redis::RedisLocks;
+use crate::presence::conformance::model::{plans, presence_is_like_its_model};
+use crate::presence::conformance::{Fixture, Replica, presence_conformance};
+use crate::redis::{RedisMetrics, RedisSettings};
+
+mod failing;
+mod listener;
+mod many;
+
+use listener::BusAlone;
+
+const LEASE: Duration = Duration::from_secs(9);
+const START_MS: u64 = 1_800_000_000_000;
+
+type Attached = Replica<RedisPresence, BusAlone>;
+
+/// A Redis, for which time stands still.
+struct Store {
+    server: RedisServer,
+    redis: Arc<Redis>,
+    now_ms: AtomicU64,
+    locks: fn(&Self) -> Arc<dyn Locks>,
+    stop: CancellationToken,
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Connects to a Redis, for which time stands still.
+fn connect(url: &str, stop: &CancellationToken) -> Arc<Redis> {
+    let settings = RedisSettings {
+        url: url.parse().unwrap(),
+        prefix: "hb".to_owned(),
+        tls: None,
+        deadline: Duration::from_secs(2),
+        metrics: RedisMetrics::default(),
+    };
+    let redis = Redis::start(settings, &TaskTracker::new(), stop).unwrap();
+    redis.set_now_ms(Some(START_MS));
+    redis
+}
+
+impl Store {
+    fn on(server: RedisServer) -> Self {
+        let stop = CancellationToken::new();
+        let redis = connect(&server.url(), &stop);
+        let locks = |store: &Self| Arc::new(RedisLocks::new(store.redis.clone())) as Arc<dyn Locks>;
+        Self { server, redis, now_ms: AtomicU64::new(START_MS), locks, stop }
+    }
+
+    fn presence(&self) -> RedisPresence {
+        RedisPresence::attach(self.redis.clone(), (self.locks)(self), LEASE, TaskTracker::new())
+    }
+
+    fn cli(&self, command: &str) -> String {
+        self.server.cli(&command.split(' ').collect::<Vec<_>>()).unwrap()
+    }
+
+    /// How often scripts were called since the last time that this was asked, but for calls of scripts that the server
+    /// did not know, which are made again: every stop of the clock makes other scripts.
+    fn calls(&self) -> u64 {
+        let calls = |of: &str| {
+            let stat = self.server.info(of).unwrap_or_default();
+            let figure = |name: &str| {
+                let figure = stat.split(',').find_map(|figure| figure.strip_prefix(name)?.strip_prefix('='));
+                figure.map_or(0, |figure| figure.parse::<u64>().unwrap())
+            };
+            figure("calls") - figure("failed_calls")
+        };
+        let calls = calls("cmdstat_evalsha") + calls("cmdstat_eval");
+        self.cli("CONFIG RESETSTAT");
+        calls
+    }
+}
+
+impl Fixture for Store {
+    type Presence = RedisPresence;
+    type Broker = BusAlone;
+
+    async fn replica(&self) -> Attached {
+        let (sender, mut receivers) = news::channel(1, 100_000);
+        let broker = BusAlone::connect(self.redis.clone(), self.server.port(), sender).await;
+        let presence = self.presence();
+        assert_eq!(presence.renew().await, Renewal::default());
+        Replica { presence, listener: Listener { broker, news: receivers.remove(0) } }
+    }
+
+    async fn pass_ms(&self, ms: u64) {
+        let now_ms = self.now_ms.fetch_add(ms, Ordering::Relaxed) + ms;
+        self.redis.set_now_ms(Some(now_ms));
+    }
+
+    fn lease_ms(&self) -> u64 {
+        LEASE.as_millis() as u64
+    }
+}
+
+fn store() -> Store {
+    Store::on(RedisServer::start())
+}
+
+presence_conformance! {
+    fixture: crate::presence::redis::tests::store,
+    ordinary: tokio::test,
+    parallel: tokio::test(flavor = "multi_thread", worker_threads = 4),
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn presence_is_like_its_model_whatever_happens(steps in plans()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            // In the model everybody may sweep.
+            let mut store = store();
+            store.locks = |_| Arc::new(MemoryLocks::new(Clock::System));
+            presence_is_like_its_model(store, steps).await;
+        });
+    }
+}
