@@ -5,10 +5,12 @@
 //! * [`url`], [`wire`]: where the servers are, and one plain connection to one of them.
 //! * [`topology`]: which of them is the master of which slot; ours, because fred's own waits for ever for some failures.
 //! * [`calls`]: scripts, each on the right master and within the deadline; `shard` is one master through fred.
+//! * [`bus`]: the subscription, ours too: in order, or a gap is told.
 //! * [`group`]: many questions in one call.
 //! * [`keys`]: what keys and channels are called, and in which slot they live.
 //! * [`health`], [`metrics`]: whether all that answers and is heard, and how often and how fast.
 
+pub mod bus;
 pub mod calls;
 pub mod error;
 pub mod group;
@@ -21,6 +23,7 @@ pub mod topology;
 pub mod url;
 pub mod wire;
 
+pub use bus::{Bus, Ear};
 pub use calls::{Redis, RedisSettings};
 pub use error::RedisError;
 pub use group::Group;

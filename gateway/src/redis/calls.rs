@@ -12,6 +12,7 @@ use fred::clients::{Client, Pipeline};
 use fred::interfaces::{ClientLike as _, LuaInterface as _, PubsubInterface as _};
 use fred::types::config::Options;
 use fred::types::{ClusterHash, CustomCommand, FromValue, Key, Value};
+use futures_util::FutureExt as _;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -22,8 +23,8 @@ use super::script::{Failure, Prepared, Script};
 use super::shard::{Access, Shard};
 use super::topology::{Finder, Topology};
 use super::url::{HostPort, Place, RedisUrl};
-use super::wire::Tls;
-use super::{Channel, Keys, Partition, RedisError, RedisMetrics};
+use super::wire::{Login, Tls};
+use super::{Bus, Channel, Ear, Keys, Partition, RedisError, RedisMetrics, bus};
 
 /// The wait before a server is asked again that said it cannot yet, or where nobody has the slot.
 const AGAIN: Duration = Duration::from_millis(25);
@@ -87,9 +88,21 @@ impl Redis {
         self.deadline
     }
 
-    /// How to reach the servers.
-    pub(super) fn access(&self) -> &Access {
-        &self.access
+    /// Begins to hear what is published in the channels that are subscribed, on all masters, until `stop`.
+    pub fn listen(self: &Arc<Self>, ear: Arc<dyn Ear>, tasks: &TaskTracker, stop: CancellationToken) -> Bus {
+        let redis = self.clone();
+        let publish: bus::Publish = Arc::new(move |channel, payload| {
+            let redis = redis.clone();
+            async move { redis.publish(&channel, payload).await }.boxed()
+        });
+        let parts = bus::Parts {
+            finder: self.topology.clone(),
+            login: Login::to_servers(&self.access.url, self.access.tls.clone()),
+            keys: self.keys.clone(),
+            publish,
+            ear: Arc::new(Counting { ear, metrics: self.metrics.clone() }),
+        };
+        Bus::start(parts, tasks, stop)
     }
 
     /// Which server has which slot.
@@ -128,12 +141,8 @@ impl Redis {
 
     /// Tells the subscribers of a channel; answers how many there were at the server that has its slot.
     pub async fn publish(&self, channel: &Channel, payload: Bytes) -> Result<u64, RedisError> {
-        let value = self
-            .until_done(channel.partition, |attempt: Attempt| {
-                let payload = payload.clone();
-                async move { attempt.client.with_options(&attempt.options).spublish(&channel.name, payload).await }
-            })
-            .await?;
+        let value =
+            self.until_done(channel.partition, |attempt| tell(attempt, channel.name.clone(), payload.clone())).await?;
         value.convert().map_err(|error| RedisError::Broken(error.details().to_owned()))
     }
 
@@ -235,6 +244,24 @@ impl Redis {
     }
 }
 
+/// Counts what is heard.
+struct Counting {
+    ear: Arc<dyn Ear>,
+    metrics: RedisMetrics,
+}
+
+impl Ear for Counting {
+    fn heard(&self, channel: &str, payload: Bytes) {
+        self.metrics.bus_messages.inc();
+        self.ear.heard(channel, payload);
+    }
+
+    fn missed(&self) {
+        self.metrics.bus_gaps.inc();
+        self.ear.missed();
+    }
+}
+
 /// One try of a call.
 struct Attempt {
     client: Client,
@@ -271,6 +298,10 @@ async fn evaluate(
     } else {
         client.evalsha(script.digest.as_str(), keys, args).await
     }
+}
+
+async fn tell(attempt: Attempt, channel: String, payload: Bytes) -> Result<Value, fred::error::Error> {
+    attempt.client.with_options(&attempt.options).spublish(channel, payload).await
 }
 
 async fn later(deadline: Instant) -> Result<(), RedisError> {

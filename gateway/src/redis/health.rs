@@ -8,10 +8,11 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use super::Partition;
 use super::calls::Redis;
 use super::topology::Topology;
+use super::{Bus, Partition};
 
 /// How long something must be amiss before it is told; what mends itself within is not worth a word.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -27,8 +28,16 @@ pub enum Health {
     Deaf,
 }
 
-/// Watches over the masters and the bus, until stopped; begins with [`Health::Away`].
-pub(super) async fn watch_over(
+impl Health {
+    /// Watches over the masters and the bus, until stopped; begins with [`Health::Away`].
+    pub fn watch(redis: Arc<Redis>, bus: &Bus, tasks: &TaskTracker, stop: CancellationToken) -> watch::Receiver<Self> {
+        let (tell, health) = watch::channel(Self::Away);
+        tasks.spawn(watch_over(redis, bus.hearing(), tell, stop));
+        health
+    }
+}
+
+async fn watch_over(
     redis: Arc<Redis>,
     mut hearing: watch::Receiver<bool>,
     tell: watch::Sender<Health>,

@@ -104,10 +104,16 @@ impl Failure {
                     Self::Final(RedisError::Unavailable)
                 }
                 ErrorKind::Auth => Self::Final(RedisError::Refused(details.to_owned())),
+                // What is not a server's own word for an error is fred's, about a connection that ended.
+                ErrorKind::Unknown if !is_word_of_a_server(word) => Self::Final(RedisError::Unavailable),
                 _ => Self::Final(RedisError::Broken(details.to_owned())),
             },
         }
     }
+}
+
+fn is_word_of_a_server(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 #[cfg(test)]
@@ -124,6 +130,7 @@ mod tests {
         assert_eq!(of("OOM allow-oom flag is not set on the script"), Failure::Final(RedisError::Full));
         assert!(matches!(of("NOPERM no permissions"), Failure::Final(RedisError::Refused(_))));
         assert!(matches!(of("ERR user_script:3: oops"), Failure::Final(RedisError::Broken(_))));
+        assert_eq!(of("channel closed"), Failure::Final(RedisError::Unavailable));
         let timeout = Error::new(ErrorKind::Timeout, "Request timed out.");
         assert_eq!(Failure::of(&timeout), Failure::Final(RedisError::Unavailable));
     }

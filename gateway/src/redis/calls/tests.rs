@@ -14,6 +14,8 @@ static TIME: Script = Script::new(ScriptAccess::Read, &["return now_ms()"]);
 static SLOW_MISTAKE: Script = Script::new(ScriptAccess::Read, &["return redis.call('LLEN', KEYS[1], 'too much')"]);
 
 const DEADLINE: Duration = Duration::from_secs(2);
+/// After this, a call does not wait for a connection any more.
+const PATIENCE_OF_A_CALL: Duration = Duration::from_millis(1_100);
 /// Longer than any of these outages may take.
 const OUTAGE: Duration = Duration::from_secs(20);
 
@@ -117,9 +119,6 @@ async fn a_server_that_stands_still_is_given_up_under_load_and_found_again() {
     server.resume();
     world.recovered(HERE).await;
 }
-
-/// After this, a call does not wait for a connection any more.
-const PATIENCE_OF_A_CALL: Duration = Duration::from_millis(1_100);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_was_restarted_is_found_again_and_learns_the_scripts() {
