@@ -19,6 +19,8 @@ pub mod keys;
 pub mod metrics;
 pub mod script;
 mod shard;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod topology;
 pub mod url;
 pub mod wire;

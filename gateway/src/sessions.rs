@@ -24,6 +24,7 @@ use crate::grants::Grants;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod memory;
+pub mod redis;
 
 /// The most sessions that one user has at a time.
 pub const SESSIONS_PER_USER_MAX: usize = 100;

@@ -1,0 +1,46 @@
+//! Redis as tests of capabilities connect to it.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Redis, RedisMetrics, RedisSettings};
+
+/// One replica's connections to Redis, which end with it.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) redis: Arc<Redis>,
+    /// Where what stands on it runs its tasks.
+    pub(crate) tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Connects to the servers of a URL, of which nothing is waited for.
+pub(crate) fn connect(url: &str) -> Connected {
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let settings = RedisSettings {
+        url: url.parse().unwrap(),
+        prefix: "hb".to_owned(),
+        tls: None,
+        deadline: Duration::from_secs(2),
+        metrics: RedisMetrics::default(),
+    };
+    Connected { redis: Redis::start(settings, &tasks, &stop).unwrap(), tasks, stop }
+}
+
+impl Deref for Connected {
+    type Target = Arc<Redis>;
+
+    fn deref(&self) -> &Arc<Redis> {
+        &self.redis
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
