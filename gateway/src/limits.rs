@@ -15,6 +15,8 @@ use thiserror::Error;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod memory;
+mod pace;
+pub mod redis;
 
 /// How much is allowed.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::{Charge, Limits, LimitsError, Quota, Scope, Subject, Verdict};
+use super::pace::Pace;
+use super::{Charge, Limits, LimitsError, Scope, Subject, Verdict};
 use crate::clock::Clock;
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -51,7 +52,7 @@ impl State {
         for Charge { subject, quota, cost } in charges {
             let pace = Pace::of(*quota);
             let already_staged = staged.iter().rfind(|(other, _)| *other == subject).map(|&(_, owed_ns)| owed_ns);
-            let owed_ns = already_staged.unwrap_or_else(|| pace.owed_ns(self.paid_ns.get(subject), now_ns));
+            let owed_ns = already_staged.unwrap_or_else(|| owed_ns(pace, self.paid_ns.get(subject), now_ns));
             let owing_ns = owed_ns.saturating_add(pace.interval_ns.saturating_mul(u64::from(*cost)));
             staged.push((subject, owing_ns));
             let wait_ns = owing_ns.saturating_sub(pace.burst_ns);
@@ -82,26 +83,10 @@ impl State {
     }
 }
 
-/// A quota in nanoseconds.
-struct Pace {
-    /// What one costs.
-    interval_ns: u64,
-    /// What may be owed at most.
-    burst_ns: u64,
-}
-
-impl Pace {
-    fn of(quota: Quota) -> Self {
-        // Rounded up, so that what is allowed never exceeds the quota.
-        let interval_ns = (1e9 / quota.per_s).ceil() as u64;
-        Self { interval_ns, burst_ns: interval_ns.saturating_mul(u64::from(quota.burst)) }
-    }
-
-    /// What a subject owes now: never more than a burst, unless the clock was set back or the quota was lowered, for
-    /// which nobody is to wait.
-    fn owed_ns(&self, paid_ns: Option<&u64>, now_ns: u64) -> u64 {
-        paid_ns.map_or(0, |paid_ns| paid_ns.saturating_sub(now_ns)).min(self.burst_ns)
-    }
+/// What a subject owes now: never more than a burst, unless the clock was set back or the quota was lowered, for which
+/// nobody is to wait.
+fn owed_ns(pace: Pace, paid_ns: Option<&u64>, now_ns: u64) -> u64 {
+    paid_ns.map_or(0, |paid_ns| paid_ns.saturating_sub(now_ns)).min(pace.burst_ns)
 }
 
 #[cfg(test)]
@@ -110,6 +95,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::limits::Quota;
     use crate::limits::conformance::{Fixture, limits_conformance};
 
     struct Memory(Arc<MemoryLimits>);
@@ -145,16 +131,10 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_is_rounded_up_so_that_no_quota_is_exceeded() {
-        let pace = Pace::of(Quota { per_s: 3.0, burst: 2 });
-        assert_eq!((pace.interval_ns, pace.burst_ns), (333_333_334, 666_666_668));
-    }
-
-    #[test]
     fn a_clock_that_was_set_back_makes_nobody_wait_longer_than_for_a_burst() {
         let pace = Pace::of(Quota { per_s: 1.0, burst: 10 });
         let hour_ns = 3_600_000_000_000;
-        assert_eq!(pace.owed_ns(Some(&(2 * hour_ns)), hour_ns), pace.burst_ns);
+        assert_eq!(owed_ns(pace, Some(&(2 * hour_ns)), hour_ns), pace.burst_ns);
     }
 
     #[tokio::test(start_paused = true)]
