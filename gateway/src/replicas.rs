@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod memory;
+pub mod redis;
 
 /// How often a replica announces itself.
 pub const INTERVAL: Duration = Duration::from_secs(3);

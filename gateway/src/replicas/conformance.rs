@@ -76,9 +76,10 @@ pub(crate) async fn a_replica_that_falls_silent_is_seen_until_its_lease_runs_out
     here.announce(&announcement("here")).await.unwrap();
     store.pass(LEASE / 2).await;
     there.announce(&announcement("there")).await.unwrap();
-    store.pass(LEASE / 2 - Duration::from_millis(1)).await;
+    let (last, moment) = (Duration::from_millis(4_999), Duration::from_millis(1));
+    store.pass(last).await;
     assert_eq!(ids(&there).await, ["here", "there"]);
-    store.pass(Duration::from_millis(1)).await;
+    store.pass(moment).await;
     assert_eq!(ids(&there).await, ["there"]);
     there.announce(&announcement("there")).await.unwrap();
     assert_eq!(ids(&here).await, ["there"]);
