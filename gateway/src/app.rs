@@ -158,7 +158,7 @@ impl App {
         });
         let mut exported = MetricsRegistry::with_prefix("hubbub");
         metrics.register(&mut exported);
-        http::metrics::register_gauges(context.clone(), &mut exported);
+        http::metrics::register_gauges(context.clone(), readiness.clone(), &mut exported);
         let http = Arc::new(Http {
             context: context.clone(),
             readiness: readiness.clone(),

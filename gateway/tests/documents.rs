@@ -19,6 +19,9 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 
+const DASHBOARD: &str = "gateway/deploy/grafana/dashboards/hubbub.json";
+const ALERTS: &str = "gateway/deploy/alerts.yml";
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -168,6 +171,46 @@ async fn the_protocol_lists_every_call_of_the_http_api() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operations_manual_lists_every_metric() {
+    let exported: BTreeSet<String> = metrics().await.into_iter().map(|(name, _)| name).collect();
+    let rows = table(&document("docs/operations.md"), "| metric | meaning | what to do |");
+    let listed = column(&rows, 0).into_iter().map(|name| name.split('{').next().unwrap().to_owned()).collect();
+    assert_eq!(exported, listed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_and_the_alerts_ask_for_metrics_that_there_are() {
+    let mut exported = BTreeSet::new();
+    for (name, kind) in metrics().await {
+        if kind == "histogram" {
+            exported.extend(["_bucket", "_count", "_sum"].map(|part| format!("{name}{part}")));
+        } else {
+            exported.insert(name);
+        }
+    }
+    let dashboard: Value = serde_json::from_str(&document(DASHBOARD)).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.filter_map(|panel| panel["targets"].as_array()).flatten();
+    let drawn: Vec<String> = targets.map(|target| target["expr"].as_str().unwrap().to_owned()).collect();
+    for (place, text) in [(DASHBOARD, drawn.join("\n")), (ALERTS, document(ALERTS))] {
+        let asked: BTreeSet<&str> =
+            text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| word.starts_with("hubbub_")).collect();
+        assert!(asked.len() > 5, "{place} asks for next to nothing");
+        let unknown: Vec<_> = asked.iter().filter(|name| !exported.contains(**name)).collect();
+        assert!(unknown.is_empty(), "{place} asks for {unknown:?}");
+    }
+}
+
+#[test]
+fn the_operations_manual_explains_every_alert() {
+    let alerts = document(ALERTS);
+    let names: Vec<&str> = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(!names.is_empty(), "there is no alert any more");
+    let rows = table(&document("docs/operations.md"), "| alert | meaning | what to do |");
+    assert_eq!(column(&rows, 0), names);
+}
+
+/// Every metric that a gateway exports: its name, as it is asked for, and its kind.
+async fn metrics() -> BTreeSet<(String, String)> {
     let mut exported = get("/metrics").await;
     // What has labels is told only once it was counted.
     let metrics = Metrics::default();
@@ -181,15 +224,12 @@ async fn the_operations_manual_lists_every_metric() {
     encode(&mut exported, &registry).unwrap();
 
     let families = exported.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    let names = families.map(|family| match family.split_once(' ').unwrap() {
-        (name, "counter") => format!("{name}_total"),
-        (name, "info") => format!("{name}_info"),
-        (name, _) => name.to_owned(),
+    let named = families.map(|family| match family.split_once(' ').unwrap() {
+        (name, kind @ "counter") => (format!("{name}_total"), kind),
+        (name, kind @ "info") => (format!("{name}_info"), kind),
+        (name, kind) => (name.to_owned(), kind),
     });
-    let exported: BTreeSet<String> = names.collect();
-    let rows = table(&document("docs/operations.md"), "| metric | meaning | what to do |");
-    let listed = column(&rows, 0).into_iter().map(|name| name.split('{').next().unwrap().to_owned()).collect();
-    assert_eq!(exported, listed);
+    named.map(|(name, kind)| (name, kind.to_owned())).collect()
 }
 
 /// What a gateway with the default configuration answers at a path.

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::{Http, Refusal};
 use crate::connection::Context;
 use crate::fault::Fault;
+use crate::lifecycle::{Backend, Readiness};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -59,16 +60,17 @@ fn name(method: &Method) -> &'static str {
 }
 
 /// What is not counted but looked up when somebody asks, so that it is always true.
-struct Gauges(Arc<Context>);
+struct Gauges(Arc<Context>, Arc<Readiness>);
 
 /// Lets the metrics tell how much of everything there is right now.
-pub fn register_gauges(context: Arc<Context>, registry: &mut Registry) {
-    registry.register_collector(Box::new(Gauges(context)));
+pub fn register_gauges(context: Arc<Context>, readiness: Arc<Readiness>, registry: &mut Registry) {
+    registry.register_collector(Box::new(Gauges(context, readiness)));
 }
 
 impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let Context { registry, hub, .. } = &*self.0;
+        let backend = self.1.backend();
         let outbox_bytes: usize = registry.all().iter().map(|handle| handle.outbox.queued_bytes()).sum();
         for (name, help, value) in [
             ("sockets", "Sockets that are open, welcome or not", registry.sockets_len()),
@@ -76,6 +78,8 @@ impl Collector for Gauges {
             ("users", "Users with a connection here", registry.users_len()),
             ("rooms", "Rooms that are open here", hub.rooms_len()),
             ("outbox_bytes", "Bytes that wait to be written to clients", outbox_bytes),
+            ("backend_up", "Whether the backend answers", usize::from(backend != Backend::Away)),
+            ("bus_up", "Whether the other replicas are heard", usize::from(backend == Backend::Heard)),
         ] {
             let gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(gauge)?;
