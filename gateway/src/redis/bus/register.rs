@@ -448,3 +448,6 @@ impl Register {
         change
     }
 }
+
+#[cfg(test)]
+mod tests;
