@@ -27,6 +27,12 @@ fn subscribe(register: &mut Register, master: u16) -> (u64, Vec<Name>) {
     }
 }
 
+fn confirm(register: &mut Register, number: u64, names: &[Name]) {
+    for name in names {
+        register.confirmed(&at(1), number, name);
+    }
+}
+
 /// Asks and confirms until there is nothing left to ask.
 fn settle(register: &mut Register, master: u16) -> usize {
     let mut count = 0;
@@ -57,8 +63,9 @@ async fn those_who_wait_together_are_asked_for_together() {
     let (second, rest) = subscribe(&mut register, 1);
     assert_eq!(names.len() + rest.len(), 601, "with the probe");
     assert_eq!(register.next(&at(1)), None);
-    names.iter().for_each(|name| register.confirmed(&at(1), first, name));
-    rest.iter().for_each(|name| register.confirmed(&at(1), second, name));
+    for (number, names) in [(first, names), (second, rest)] {
+        confirm(&mut register, number, &names);
+    }
     assert!(answers.iter_mut().all(|answer| answer.try_recv() == Ok(Ok(()))));
     assert!(matches!(register.want(&room("5")), Wish::Granted));
     assert!(!register.take_gap(&at(1)));
@@ -90,7 +97,7 @@ async fn one_bad_name_is_found_among_many() {
         if names.iter().any(|name| **name == *bad) {
             assert!(!register.failed(&at(1), number, names, RedisError::Refused("NOPERM".to_owned())));
         } else {
-            names.iter().for_each(|name| register.confirmed(&at(1), number, name));
+            confirm(&mut register, number, &names);
         }
     }
     assert!(questions <= 16, "{questions}");
@@ -105,7 +112,7 @@ async fn a_gap_is_told_when_all_that_was_lost_is_heard_again() {
     let mut register = connected();
     let _answers: Vec<_> = (0..3).map(|number| waits(register.want(&room(&number.to_string())))).collect();
     assert_eq!(settle(&mut register, 1), 4);
-    register.disconnected(&at(1));
+    register.disconnected(&at(1), Instant::now());
     assert!(!register.take_gap(&at(1)));
     register.connected(&at(1));
     let (number, names) = subscribe(&mut register, 1);
