@@ -28,6 +28,7 @@ use crate::ids::Origin;
 pub(crate) mod conformance;
 pub mod memory;
 pub mod news;
+pub mod redis;
 
 pub use news::{News, NewsReceiver, NewsSender};
 

@@ -260,6 +260,3 @@ pub fn text(frame: &BytesFrame) -> Cow<'_, str> {
 pub fn number(frame: &BytesFrame) -> Option<u64> {
     text(frame).parse().ok()
 }
-
-#[cfg(test)]
-mod tests;
