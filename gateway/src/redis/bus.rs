@@ -126,7 +126,7 @@ impl Bus {
     }
 
     /// The channel is of no more interest. Who subscribes to it afterwards is not affected.
-    pub async fn unsubscribe(&self, channel: &Channel) {
+    pub fn unsubscribe(&self, channel: &Channel) {
         self.shared.register.lock().unwant(channel);
     }
 
@@ -185,3 +185,6 @@ impl Lines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,7 +138,7 @@ impl Source {
     fn every(&self) -> Duration {
         match self {
             Self::Fixed(_) => Duration::MAX,
-            Self::Sentinel(_) => Duration::from_secs(1),
+            Self::Sentinel(_) => Duration::from_millis(500),
             Self::Cluster(_) => Duration::from_secs(2),
         }
     }
@@ -245,8 +245,8 @@ impl Search {
                 return false;
             }
             match &trouble {
-                Some(trouble) => warn!("where Redis is cannot be told: {trouble}"),
-                None => info!("where Redis is can be told again"),
+                Some(trouble) => warn!("no master of Redis can be found: {trouble}"),
+                None => info!("the masters of Redis can be found again"),
             }
             *told = trouble;
             true

@@ -260,3 +260,6 @@ pub fn text(frame: &BytesFrame) -> Cow<'_, str> {
 pub fn number(frame: &BytesFrame) -> Option<u64> {
     text(frame).parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ use crate::presence::conformance::model::{plans, presence_is_like_its_model};
 use crate::presence::conformance::{Fixture, Replica, presence_conformance};
 use crate::redis::{RedisMetrics, RedisSettings};
 
+mod cluster;
 mod failing;
 mod listener;
 mod many;

@@ -73,9 +73,9 @@ impl Line {
             let fault = match self.connect().await {
                 Ok(wire) => {
                     let began = Instant::now();
-                    let fault = self.talk(wire, told.is_some()).await;
+                    let (fault, since) = self.talk(wire, told.is_some()).await;
                     told = None;
-                    self.shared.register.lock().disconnected(&self.master);
+                    self.shared.register.lock().disconnected(&self.master, since);
                     if began.elapsed() > GOOD_AFTER {
                         backoff = BACKOFF_MIN;
                     }
@@ -103,8 +103,8 @@ impl Line {
         }
     }
 
-    /// Hears until the connection has died, and says of what.
-    async fn talk(&self, wire: Wire, is_again: bool) -> WireError {
+    /// Hears until the connection has died, and says of what, and when it last gave a sign of life.
+    async fn talk(&self, wire: Wire, is_again: bool) -> (WireError, Instant) {
         let (socket, inbox) = wire.into_parts();
         let (mut reader, mut writer) = split(socket);
         let mut talk = Talk::new(self, inbox);
@@ -117,7 +117,7 @@ impl Line {
         let mut is_unsent = false;
         loop {
             if let Err(fault) = talk.ask() {
-                return fault;
+                return (fault, talk.read_at);
             }
             talk.reserve();
             is_unsent |= talk.outbox.has_remaining();
@@ -138,7 +138,7 @@ impl Line {
                 _ = tick.tick() => talk.tick(),
             };
             if let Err(fault) = step {
-                return fault;
+                return (fault, talk.read_at);
             }
         }
     }

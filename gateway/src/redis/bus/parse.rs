@@ -42,7 +42,9 @@ pub(super) fn first(buffer: &[u8]) -> Result<Option<(Sign<'_>, usize)>, Garbled>
 }
 
 /// A `$` value, and what follows it.
-fn value(buffer: &[u8]) -> Result<Option<(&[u8], &[u8])>, Garbled> {
+type Value<'a> = (&'a [u8], &'a [u8]);
+
+fn value(buffer: &[u8]) -> Result<Option<Value<'_>>, Garbled> {
     let mut bytes = 0_usize;
     for (at, &byte) in buffer.iter().enumerate() {
         match byte {

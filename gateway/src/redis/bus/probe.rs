@@ -204,7 +204,8 @@ impl Prober {
             if health.misses == 0 && register.heard_by(&probe.name).is_some() {
                 health.unwell_since = None;
             } else {
-                is_hearing &= now - *health.unwell_since.get_or_insert(now) <= PATIENCE;
+                let since = register.lost_since(probe.partition).unwrap_or(now);
+                is_hearing &= now - *health.unwell_since.get_or_insert(since) <= PATIENCE;
             }
         }
         drop(register);

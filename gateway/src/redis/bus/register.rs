@@ -219,11 +219,11 @@ impl Register {
         count
     }
 
-    /// A line was lost, and all that was heard over it.
-    pub(super) fn disconnected(&mut self, master: &HostPort) {
+    /// A line was lost, and all that was heard over it; since when it gave no sign of life.
+    pub(super) fn disconnected(&mut self, master: &HostPort, since: Instant) {
         let slots = self.slots_of(master);
         let Some(line) = self.lines.get_mut(master) else { return };
-        line.disconnected();
+        line.disconnected(since);
         for name in slots.iter().filter_map(|slot| self.slots.get(slot)).flatten() {
             let Some(wanted) = self.wanted.get_mut(name) else { continue };
             wanted.lost |= matches!(wanted.standing, Standing::Heard(_) | Standing::Refused);
@@ -368,6 +368,11 @@ impl Register {
         }
     }
 
+    /// Since when the line of a partition is lost.
+    pub(super) fn lost_since(&self, partition: Partition) -> Option<Instant> {
+        self.lines.get(self.topology.master(partition.slot())?)?.lost_since
+    }
+
     /// Asks the line of a partition to connect anew.
     pub(super) fn reconnect(&mut self, partition: Partition) {
         if let Some(line) = self.line_of(partition.slot()) {
@@ -448,3 +453,6 @@ impl Register {
         change
     }
 }
+
+#[cfg(test)]
+mod tests;

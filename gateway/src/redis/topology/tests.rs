@@ -22,9 +22,9 @@ impl Looking {
         let began = Instant::now();
         let mut found = self.finder.found();
         let waiting = found.wait_for(|topology| wanted(topology));
-        if tokio::time::timeout(Duration::from_secs(15), waiting).await.is_err() {
-            panic!("found {:?}, trouble {:?}", self.finder.found().borrow(), self.finder.trouble().borrow());
-        }
+        let is_found = tokio::time::timeout(Duration::from_secs(15), waiting).await.is_ok();
+        let (found, trouble) = (self.finder.found(), self.finder.trouble());
+        assert!(is_found, "found {:?}, trouble {:?}", found.borrow(), trouble.borrow());
         began.elapsed()
     }
 

@@ -22,6 +22,7 @@ pub(super) struct Queue {
     is_connected: bool,
     /// Whether it is to connect anew although nothing is wrong with it to see.
     pub(super) is_deaf: bool,
+    pub(super) lost_since: Option<Instant>,
     ask: BTreeMap<u16, Vec<Name>>,
     ask_alone: VecDeque<(u16, Vec<Name>)>,
     leave: BTreeMap<u16, Vec<Name>>,
@@ -43,6 +44,7 @@ impl Default for Queue {
             woken: Arc::default(),
             is_connected: false,
             is_deaf: false,
+            lost_since: None,
             ask: BTreeMap::new(),
             ask_alone: VecDeque::new(),
             leave: BTreeMap::new(),
@@ -69,12 +71,14 @@ impl Queue {
     pub(super) fn connected(&mut self) {
         self.is_connected = true;
         self.is_deaf = false;
+        self.lost_since = None;
         self.refused_wait = REFUSED_AGAIN_MIN;
     }
 
     /// Nothing is left to say to a server that has forgotten us, and who is wanted is known when it is back.
-    pub(super) fn disconnected(&mut self) {
+    pub(super) fn disconnected(&mut self, since: Instant) {
         self.is_connected = false;
+        self.lost_since = Some(since);
         self.ask.clear();
         self.ask_alone.clear();
         self.leave.clear();
