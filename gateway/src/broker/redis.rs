@@ -202,7 +202,7 @@ impl Broker for RedisBroker {
     }
 
     async fn unsubscribe(&self, room: &RoomName) {
-        self.bus.unsubscribe(&self.channel(room)).await;
+        self.bus.unsubscribe(&self.channel(room));
     }
 
     async fn read(&self, room: &RoomName, range: Range, limit: PageLimit) -> Result<Reading, BrokerError> {
