@@ -23,8 +23,9 @@ for number = 0, (#KEYS - 3) / 2 - 1 do
     local declaration = ARGV[arg + 1] .. ' ' .. user
     local name = ARGV[arg + 5] == '1' and ARGV[arg + 6] or cjson.null
     redis.call(connections > 0 and 'SADD' or 'SREM', KEYS[3], declaration)
-    note(room, incarnation, user, connections, name)
+    answer[number + 2] = note(room, incarnation, user, connections, name)
+  else
+    answer[number + 2] = redis.call('ZCARD', room.users)
   end
-  answer[number + 2] = redis.call('ZCARD', room.users)
 end
 return answer

@@ -12,12 +12,21 @@ if ARGV[3] ~= '' and tonumber(redis.call('GET', KEYS[4]) or 0) > tonumber(ARGV[3
   return -1
 end
 redis.call('ZADD', KEYS[1], 'XX', -1, incarnation)
-for _, declaration in ipairs(redis.call('SPOP', KEYS[3], ARGV[2])) do
+
+local declarations = redis.call('SCARD', KEYS[3])
+local found = {}
+for number, declaration in ipairs(redis.call('SRANDMEMBER', KEYS[3], ARGV[2])) do
   local name, user = string.match(declaration, '^(%S+) (%S+)$')
   local room = {users = ARGV[4] .. name, members = ARGV[5] .. name, channel = ARGV[6] .. name}
-  note(room, incarnation, user, 0)
+  -- While a slot moves, some keys may have gone ahead. Asking for one of those fails, before anything is done.
+  redis.call('EXISTS', room.users, room.members)
+  found[number] = {declaration = declaration, room = room, user = user}
 end
-if redis.call('EXISTS', KEYS[3]) == 1 then
+for _, held in ipairs(found) do
+  note(held.room, incarnation, held.user, 0)
+  redis.call('SREM', KEYS[3], held.declaration)
+end
+if declarations > #found then
   return 1
 end
 redis.call('ZREM', KEYS[1], incarnation)

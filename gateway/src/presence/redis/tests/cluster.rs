@@ -129,3 +129,27 @@ async fn what_a_replica_that_became_master_never_heard_of_is_told_again() {
     }
     assert_eq!(names(&two, &room).await, ["ada", "bob", "eve"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_stays_behind_in_a_slot_that_moves_while_it_is_swept() {
+    let world = World::start(0);
+    let (sweeper, dead) = (world.replica().await, world.replica().await);
+    let room = a_room();
+    let at = world.redis.keys().room(&room);
+    for name in ["ada", "bob"] {
+        dead.declare(&room, &author(name), 1).await.unwrap();
+    }
+    let incarnation = dead.leases.tenures[at.number()].lock().declare().incarnation.unwrap();
+    let migration = world.cluster.begin_migration(at.slot(), (world.master_of(&room) + 1) % 3);
+    let mut refused = 0;
+    while tokio::task::block_in_place(|| migration.move_a_key()) {
+        let remove = sweeper.leases.remove(at.number() as u8, &incarnation, None);
+        let removed = tokio::time::timeout(Duration::from_millis(300), remove).await;
+        refused += usize::from(removed != Ok(Ok(true)));
+    }
+    tokio::task::block_in_place(|| migration.finish());
+    assert!(refused > 0, "the slot was not on its way while it was swept");
+    while sweeper.leases.remove(at.number() as u8, &incarnation, None).await != Ok(true) {}
+    assert_eq!(names(&sweeper, &room).await, [""; 0]);
+    assert_eq!(sweeper.count(&room).await.unwrap(), 0);
+}
