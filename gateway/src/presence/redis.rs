@@ -26,6 +26,7 @@ use futures_util::future::join_all;
 use hubbub_shared::{RoomName, UserId};
 use parking_lot::Mutex;
 use serde::Deserialize;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::{Member, MembersPage, Part, Presence, PresenceError, Renewal};
@@ -55,6 +56,9 @@ static PAGE: Script = Script::new(Access::Read, &[include_str!("redis/page.lua")
 const PARTITIONS_PER_CALL: usize = 64;
 /// How many declarations of a partition may go in one call, and how many may wait for theirs.
 const DECLARING: Bounds = Bounds { call: 64, call_bytes: 64 * 1024, waiting: 16_384 };
+/// How long a heartbeat waits for an answer, as a part of the lease: a server that stands still must not keep the others
+/// from being renewed, nor from being swept.
+const PATIENCE: u64 = 5;
 /// Characters of the name of a run: 59 bits.
 const RUN_CHARACTERS: usize = 10;
 
@@ -208,7 +212,7 @@ impl Leases {
             args.push(Value::from(&*renewing.new));
             asked.push(renewing);
         }
-        let answer: Vec<u64> = self.redis.run(&RENEW, at, keys, args).await?;
+        let answer: Vec<u64> = self.patiently(self.redis.run(&RENEW, at, keys, args)).await?;
         let Some((&now_ms, go_on)) = answer.split_first().filter(|(_, go_on)| go_on.len() == asked.len()) else {
             return Err(RedisError::Broken("a renewal of another shape".to_owned()));
         };
@@ -216,6 +220,11 @@ impl Leases {
             self.tenures[part].lock().renewed(renewing, *goes_on == 1, now_ms, self.break_ms());
         }
         Ok(())
+    }
+
+    async fn patiently<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
+        let patience = Duration::from_millis(self.lease_ms / PATIENCE);
+        timeout(patience, call).await.unwrap_or(Err(RedisError::Unavailable))
     }
 
     /// The shortest time without an answer after which a replica cannot tell who stood still.

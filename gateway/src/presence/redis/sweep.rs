@@ -82,7 +82,7 @@ impl Leases {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let found: Vec<Value> = self.redis.run(&OVERDUE, at, keys, args).await?;
+        let found: Vec<Value> = self.patiently(self.redis.run(&OVERDUE, at, keys, args)).await?;
         let incarnations = found.into_iter().map(|found| found.convert::<Vec<String>>());
         let found = asked.into_iter().zip(incarnations).map(|(part, found)| found.map(|found| (part, found)));
         found.collect::<Result<_, _>>().map_err(|error| RedisError::Broken(error.details().to_owned()))

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::broker::conformance::{Replica as Listener, a_room};
 use crate::broker::news;
+use crate::broker::redis::{BusEar, RedisBroker};
 use crate::clock::Clock;
 use crate::locks::memory::MemoryLocks;
 use crate::locks::redis::RedisLocks;
@@ -18,15 +19,13 @@ use crate::redis::{RedisMetrics, RedisSettings};
 
 mod cluster;
 mod failing;
-mod listener;
 mod many;
 
-use listener::BusAlone;
-
 const LEASE: Duration = Duration::from_secs(9);
+const DEDUPE_WINDOW: Duration = Duration::from_mins(5);
 const START_MS: u64 = 1_800_000_000_000;
 
-type Attached = Replica<RedisPresence, BusAlone>;
+type Attached = Replica<RedisPresence, RedisBroker>;
 
 /// A Redis, for which time stands still.
 struct Store {
@@ -92,11 +91,12 @@ impl Store {
 
 impl Fixture for Store {
     type Presence = RedisPresence;
-    type Broker = BusAlone;
+    type Broker = RedisBroker;
 
     async fn replica(&self) -> Attached {
         let (sender, mut receivers) = news::channel(1, 100_000);
-        let broker = BusAlone::connect(self.redis.clone(), self.server.port(), sender).await;
+        let bus = self.redis.listen(Arc::new(BusEar::new(sender)), &TaskTracker::new(), self.stop.clone());
+        let broker = RedisBroker::attach(self.redis.clone(), Arc::new(bus), DEDUPE_WINDOW, TaskTracker::new());
         let presence = self.presence();
         assert_eq!(presence.renew().await, Renewal::default());
         Replica { presence, listener: Listener { broker, news: receivers.remove(0) } }
