@@ -24,7 +24,7 @@ end
 local function set_markers(log, read_key, users_and_texts, now)
   local new = call('HSET', read_key, unpack(users_and_texts))
   if new == 0 then return end
-  local sample = call('HRANDFIELD', read_key, 4 * new, 'WITHVALUES')
+  local sample = call('HRANDFIELD', read_key, math.min(4 * new, 64), 'WITHVALUES')
   for index = 1, #sample, 2 do
     local epoch, seq, moved_ms = string.match(sample[index + 1], '^(%w+) (%d+) %w+ %d+ (%d+)$')
     local is_passed = epoch ~= log.epoch or tonumber(seq) < log.first

@@ -15,6 +15,9 @@ use crate::broker::news;
 use crate::redis::{RedisMetrics, RedisSettings};
 
 mod frames;
+mod incomplete;
+mod sharing;
+mod troubled;
 
 const START_MS: u64 = 1_800_000_000_000;
 const DEDUPE_WINDOW: Duration = Duration::from_mins(5);
