@@ -14,6 +14,7 @@ use crate::broker::conformance::{Fixture, Replica, broker_conformance};
 use crate::broker::news;
 use crate::redis::{RedisMetrics, RedisSettings};
 
+mod cluster;
 mod frames;
 mod incomplete;
 mod sharing;
@@ -65,22 +66,32 @@ struct Visit {
 
 type Attached = Replica<RedisBroker>;
 
+/// Connects to a Redis, for which time stands still.
+fn connect(url: &str, deadline: Duration, stop: &CancellationToken) -> Arc<Redis> {
+    let settings = RedisSettings {
+        url: url.parse().unwrap(),
+        prefix: "hb".to_owned(),
+        tls: None,
+        deadline,
+        metrics: RedisMetrics::default(),
+    };
+    let redis = Redis::start(settings, &TaskTracker::new(), stop).unwrap();
+    redis.set_now_ms(Some(START_MS));
+    redis
+}
+
+/// Attaches a replica.
+fn attach(redis: Arc<Redis>, stop: &CancellationToken) -> Attached {
+    let (sender, mut receivers) = news::channel(1, 100_000);
+    let bus = redis.listen(Arc::new(BusEar::new(sender)), &TaskTracker::new(), stop.clone());
+    let broker = RedisBroker::attach(redis, Arc::new(bus), DEDUPE_WINDOW, TaskTracker::new());
+    Replica { broker, news: receivers.remove(0) }
+}
+
 impl World {
     fn on(server: RedisServer, processes: usize, deadline: Duration) -> Arc<Self> {
         let stop = CancellationToken::new();
-        let connect = || {
-            let settings = RedisSettings {
-                url: server.url().parse().unwrap(),
-                prefix: "hb".to_owned(),
-                tls: None,
-                deadline,
-                metrics: RedisMetrics::default(),
-            };
-            let redis = Redis::start(settings, &TaskTracker::new(), &stop).unwrap();
-            redis.set_now_ms(Some(START_MS));
-            redis
-        };
-        let processes = (0..processes).map(|_| connect()).collect();
+        let processes = (0..processes).map(|_| connect(&server.url(), deadline, &stop)).collect();
         let now_ms = AtomicU64::new(START_MS);
         Arc::new(Self { server, processes, next: AtomicUsize::new(0), now_ms, _stop: stop.drop_guard() })
     }
@@ -109,11 +120,7 @@ impl Fixture for Visit {
 
     async fn replica(&self) -> Attached {
         let number = self.world.next.fetch_add(1, Ordering::Relaxed);
-        let redis = self.world.processes[number % self.world.processes.len()].clone();
-        let (sender, mut receivers) = news::channel(1, 100_000);
-        let bus = redis.listen(Arc::new(BusEar::new(sender)), &TaskTracker::new(), self.stop.clone());
-        let broker = RedisBroker::attach(redis, Arc::new(bus), DEDUPE_WINDOW, TaskTracker::new());
-        Replica { broker, news: receivers.remove(0) }
+        attach(self.world.processes[number % self.world.processes.len()].clone(), &self.stop)
     }
 
     async fn pass_ms(&self, ms: u64) {
