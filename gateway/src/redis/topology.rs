@@ -52,7 +52,7 @@ impl Topology {
     }
 
     /// Ranges of slots, first and last, and their masters.
-    fn of_ranges(ranges: Vec<(u16, u16, HostPort)>) -> Self {
+    pub(super) fn of_ranges(ranges: Vec<(u16, u16, HostPort)>) -> Self {
         let mut masters: Vec<_> = ranges.iter().map(|(_, _, master)| master.clone()).collect();
         masters.sort();
         masters.dedup();

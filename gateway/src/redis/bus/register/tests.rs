@@ -1,3 +1,5 @@
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
 use super::*;
 
 fn at(port: u16) -> HostPort {
@@ -184,4 +186,84 @@ async fn a_deaf_partition_is_asked_for_again_and_told_as_a_gap() {
     assert!(register.take_gap(&at(1)));
     register.reconnect(Partition::Room(1));
     assert!(register.is_deaf(&at(1)));
+}
+
+/// How many channels of a line are lost, counted one by one.
+fn lost_at(register: &Register, master: &HostPort) -> usize {
+    let homed = |wanted: &&Wanted| wanted.lost && register.topology.master(wanted.slot) == Some(master);
+    register.wanted.values().filter(homed).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_books_agree_whatever_happens_in_whatever_order() {
+    let mut rng = StdRng::seed_from_u64(7);
+    let mut register = Register::new(keys(), "word".to_owned());
+    let mut asked: Vec<(HostPort, u64, Vec<Name>)> = Vec::new();
+    let mut waiting = Vec::new();
+    register.rehome(Arc::new(Topology::single(at(1))));
+    for step in 0..20_000 {
+        let channel =
+            keys().channel(Partition::Room(rng.random_range(0..4)), "room", &rng.random_range(0..5).to_string());
+        let master = at(rng.random_range(1..4));
+        match rng.random_range(0..14) {
+            0..3 => {
+                if let Wish::Waits(answer) = register.want(&channel) {
+                    waiting.push((channel, answer));
+                }
+            }
+            3 => register.unwant(&channel),
+            4 if !waiting.is_empty() => {
+                let (channel, mut answer) = waiting.swap_remove(rng.random_range(0..waiting.len()));
+                answer.close();
+                register.give_up(&channel, matches!(answer.try_recv(), Ok(Ok(()))));
+            }
+            5 => {
+                asked.retain(|(of, ..)| *of != master);
+                register.disconnected(&master, Instant::now());
+                register.connected(&master);
+            }
+            6..9 => {
+                if let Some(Question::Subscribe { number, names }) = register.next(&master) {
+                    asked.push((master, number, names));
+                }
+            }
+            9 | 10 if !asked.is_empty() => {
+                let (master, number, names) = asked.remove(0);
+                match rng.random_range(0..4) {
+                    0 => drop(register.failed(&master, number, names, RedisError::Refused("NOPERM".to_owned()))),
+                    1 => drop(register.failed(&master, number, names, RedisError::Unavailable)),
+                    _ => names.iter().for_each(|name| register.confirmed(&master, number, name)),
+                }
+            }
+            11 => drop(register.unsubscribed(&master, &channel.name)),
+            12 => register.resubscribe(channel.partition),
+            _ => {
+                tokio::time::advance(Duration::from_millis(300)).await;
+                register.tick(&master);
+                if step % 3 == 0 {
+                    let owner = at(rng.random_range(1..4));
+                    let half = Partition::Room(rng.random_range(0..4)).slot();
+                    let ranges = vec![(0, half, master), (half + 1, 16_000, owner)];
+                    let change = register.rehome(Arc::new(Topology::of_ranges(ranges)));
+                    asked.retain(|(of, ..)| !change.ended.contains(of));
+                    for (started, _) in change.started {
+                        register.connected(&started);
+                    }
+                }
+            }
+        }
+        for (master, line) in &register.lines {
+            assert_eq!(line.regaining, lost_at(&register, master), "step {step}");
+        }
+    }
+    // Whatever happened, all that is still wanted is heard in the end.
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let masters: Vec<_> = register.lines.keys().cloned().collect();
+    for master in &masters {
+        register.disconnected(master, Instant::now());
+        register.connected(master);
+        settle(&mut register, master.port);
+        assert_eq!(register.lines[master].regaining, 0);
+    }
+    assert!(register.wanted.values().all(|wanted| matches!(wanted.standing, Standing::Heard(_))));
 }
