@@ -286,7 +286,7 @@ async fn evaluate(
         let ask = CustomCommand::new_static("ASKING", ClusterHash::Random, false);
         () = pipeline.custom(ask, Vec::<Value>::new()).await?;
         let evaluate = CustomCommand::new_static("EVAL", ClusterHash::Random, false);
-        let numbers = [Value::from(script.text.as_str()), Value::from(keys.len() as i64)];
+        let numbers = [Value::from(script.text.as_str()), Value::from(keys.len().to_string())];
         let keys = keys.into_iter().map(Value::from);
         let all: Vec<Value> = numbers.into_iter().chain(keys).chain(args).collect();
         () = pipeline.custom(evaluate, all).await?;
