@@ -140,7 +140,7 @@ impl App {
         tasks.spawn(orders::follow(context.clone(), stop.clone()));
         tasks.spawn(replicas::keep_announced(
             backends.replicas.clone(),
-            announcement(context.clone(), address),
+            announcement(context.clone(), backends::seen_from_outside(address, config).await),
             stop.clone(),
         ));
 

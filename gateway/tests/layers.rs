@@ -99,11 +99,24 @@ fn calls_go_down_in_the_order_of_lib_rs() {
     assert!(upward.is_empty(), "these look up: {upward:#?}");
 }
 
+const CAPABILITIES: [&str; 6] = ["broker", "presence", "sessions", "limits", "locks", "replicas"];
+
 #[test]
 fn only_the_composition_root_picks_backends() {
-    for capability in ["broker", "presence", "sessions", "limits", "locks", "replicas"] {
-        assert_only("a concrete backend", &format!("{capability}::memory"), &["app", capability, "presence"]);
+    for capability in CAPABILITIES {
+        // The embedded presence store tells its changes on the embedded bus.
+        let allowed = ["app", capability, "presence/memory"];
+        assert_only("a concrete backend", &format!("crate::{capability}::memory"), &allowed);
+        assert_only("a concrete backend", &format!("crate::{capability}::redis"), &["app", capability, "presence/redis"]);
     }
+}
+
+#[test]
+fn only_redis_and_the_backends_on_it_know_fred() {
+    let backends = CAPABILITIES.map(|capability| format!("{capability}/redis"));
+    let allowed: Vec<_> = ["redis"].into_iter().chain(backends.iter().map(String::as_str)).collect();
+    assert_only("fred", "fred::", &allowed);
+    assert_only("Redis's own protocol", "redis_protocol", &["redis"]);
 }
 
 #[test]

@@ -96,6 +96,16 @@ pub struct RedisUrl {
     pub database: u8,
 }
 
+impl RedisUrl {
+    /// A server that is named in it, whatever its part.
+    pub fn a_server(&self) -> Option<&HostPort> {
+        match &self.topology {
+            Place::Fixed(server) => Some(server),
+            Place::Sentinel { sentinels: servers, .. } | Place::Cluster { seeds: servers } => servers.first(),
+        }
+    }
+}
+
 /// What is wrong with a URL. No text repeats a part of it, because a password may have ended up anywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum UrlError {
