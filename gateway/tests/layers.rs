@@ -107,7 +107,11 @@ fn only_the_composition_root_picks_backends() {
         // The embedded presence store tells its changes on the embedded bus.
         let allowed = ["app", capability, "presence/memory"];
         assert_only("a concrete backend", &format!("crate::{capability}::memory"), &allowed);
-        assert_only("a concrete backend", &format!("crate::{capability}::redis"), &["app", capability, "presence/redis"]);
+        assert_only(
+            "a concrete backend",
+            &format!("crate::{capability}::redis"),
+            &["app", capability, "presence/redis"],
+        );
     }
 }
 

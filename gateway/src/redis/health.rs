@@ -20,9 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How a replica stands with Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// Every master answers, and what other replicas say is heard.
+    /// Every master answers and takes writes, and what other replicas say is heard.
     Heard,
-    /// A master does not answer, or a slot has none.
+    /// A master does not answer or takes no writes, or a slot has none.
     Away,
     /// Every master answers, but what other replicas say is not heard.
     Deaf,
@@ -48,8 +48,8 @@ async fn watch_over(
     let mut since: Option<(Health, Instant)> = None;
     loop {
         let is_whole = is_whole(&topology.borrow_and_update());
-        let shards: Vec<_> = redis.shards().into_iter().map(|shard| (shard.is_up(), shard)).collect();
-        let answers = is_whole && shards.iter().all(|(up, _)| *up);
+        let shards: Vec<_> = redis.shards().into_iter().map(|shard| (shard.is_well(), shard)).collect();
+        let answers = is_whole && shards.iter().all(|(well, _)| *well);
         let found = match (answers, *hearing.borrow_and_update()) {
             (true, true) => Health::Heard,
             (true, false) => Health::Deaf,
@@ -67,7 +67,7 @@ async fn watch_over(
             since = None;
             continue;
         }
-        let mut changes: FuturesUnordered<_> = shards.iter().map(|(up, shard)| shard.until(!up)).collect();
+        let mut changes: FuturesUnordered<_> = shards.iter().map(|(well, shard)| shard.until(!well)).collect();
         tokio::select! {
             () = stop.cancelled() => return,
             Some(()) = changes.next() => {}

@@ -3,13 +3,14 @@
 //! fred is used for one server at a time. Left to itself it would stay connected to a server that stands still (it
 //! compares its patience with its latest write, not with the oldest that has no answer), keep commands for a server
 //! that is gone and send them minutes later, and in a cluster make all masters wait for one. So it has no policy of
-//! reconnecting here: a client that fails, or whose server misses two pings, is thrown away and another is made.
+//! reconnecting here: a client that fails, or whose server gives two answers not, is thrown away and another is made.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use fred::clients::Client;
-use fred::interfaces::ClientLike;
+use fred::error::Error;
+use fred::interfaces::{ClientLike as _, LuaInterface as _};
 use fred::prelude::{Builder, Server, ServerConfig};
 use fred::types::RespVersion;
 use fred::types::config::{Config, TcpConfig, TlsConfig};
@@ -19,15 +20,16 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::RedisError;
+use super::script::Failure;
 use super::url::{HostPort, RedisUrl};
 use super::wire::Tls;
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(2);
-/// How often a server is asked for a sign of life, and how long it has for it.
-const PING: Duration = Duration::from_millis(500);
-const PONG: Duration = Duration::from_millis(1_200);
-/// So many pings without an answer mean that the connection is worth nothing.
+/// How often a server is asked whether it is well, and how long it has to answer.
+const ASK: Duration = Duration::from_millis(500);
+const ANSWER: Duration = Duration::from_millis(1_200);
+/// So many questions without an answer mean that the connection is worth nothing.
 const MISSES: u32 = 2;
 /// The wait between attempts to connect; each is longer, up to the second.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -46,9 +48,14 @@ pub(super) struct Shard {
 /// Whether there is a client that works.
 #[derive(Debug, Clone)]
 enum Connection {
-    Up(Client),
+    /// It answers; whether it would take a write.
+    Up { client: Client, writes: bool },
     Down { since: Instant },
 }
+
+/// Does nothing, but as something that would write: a server that is read-only, out of memory or without the replicas
+/// that it must have refuses it.
+const WRITE_NOTHING: &str = "#!lua\nreturn 1";
 
 /// How to connect, the same for all masters.
 #[derive(Debug, Clone)]
@@ -71,34 +78,41 @@ impl Shard {
     pub(super) async fn client(&self) -> Result<Client, RedisError> {
         let mut client = self.client.clone();
         let down_since = match &*client.borrow_and_update() {
-            Connection::Up(client) => return Ok(client.clone()),
+            Connection::Up { client, .. } => return Ok(client.clone()),
             Connection::Down { since } => *since,
         };
         let found = tokio::time::timeout_at(
             down_since + PATIENCE,
-            client.wait_for(|connection| matches!(connection, Connection::Up(_))),
+            client.wait_for(|connection| matches!(connection, Connection::Up { .. })),
         );
         match found.await {
             Ok(Ok(connection)) => match &*connection {
-                Connection::Up(client) => Ok(client.clone()),
+                Connection::Up { client, .. } => Ok(client.clone()),
                 Connection::Down { .. } => Err(RedisError::Unavailable),
             },
             Ok(Err(_)) | Err(_) => Err(RedisError::Unavailable),
         }
     }
 
-    /// Whether it answers.
-    pub(super) fn is_up(&self) -> bool {
-        matches!(*self.client.borrow(), Connection::Up(_))
+    /// Whether it answers and takes writes.
+    pub(super) fn is_well(&self) -> bool {
+        is_well(&self.client.borrow())
     }
 
-    /// Waits until it answers, or until it does not.
-    pub(super) async fn until(&self, up: bool) {
-        let as_wanted = |connection: &Connection| matches!(connection, Connection::Up(_)) == up;
+    /// Waits until it is well, or until it is not.
+    pub(super) async fn until(&self, well: bool) {
+        let as_wanted = |connection: &Connection| is_well(connection) == well;
         if self.client.clone().wait_for(as_wanted).await.is_err() {
             // Nobody connects any more.
             std::future::pending::<()>().await;
         }
+    }
+}
+
+fn is_well(connection: &Connection) -> bool {
+    match connection {
+        Connection::Up { writes, .. } => *writes,
+        Connection::Down { .. } => false,
     }
 }
 
@@ -119,7 +133,7 @@ async fn keep_connected(at: HostPort, access: Access, tell: watch::Sender<Connec
         };
         let down = Connection::Down { since: Instant::now() };
         tell.send_if_modified(|connection| {
-            let was_up = matches!(connection, Connection::Up(_));
+            let was_up = matches!(connection, Connection::Up { .. });
             if was_up {
                 *connection = down;
             }
@@ -159,40 +173,57 @@ async fn keep_one(at: &HostPort, access: &Access, tell: &watch::Sender<Connectio
         Ok(Err(error)) => return never(error.details().to_owned()),
         Err(_) => return never("it did not answer in time".to_owned()),
     };
-    tell.send_replace(Connection::Up(client.clone()));
+    tell.send_replace(Connection::Up { client: client.clone(), writes: true });
     tracing::info!(server = %at, "connected to Redis");
-    let reason = watch_over(&client, driver).await;
+    let reason = watch_over(at, &client, driver, tell).await;
     Kept { lasted: true, reason }
 }
 
 /// Ends when the connection does, or when the server gives no sign of life.
-async fn watch_over(client: &Client, mut driver: Aborted) -> String {
+async fn watch_over(
+    at: &HostPort,
+    client: &Client,
+    mut driver: Aborted,
+    tell: &watch::Sender<Connection>,
+) -> String {
     let mut misses = 0;
-    let mut ping = tokio::time::interval(PING);
+    let mut ask = tokio::time::interval(ASK);
     loop {
         tokio::select! {
             ended = &mut driver.0 => return match ended {
                 Ok(Err(error)) => error.details().to_owned(),
                 Ok(Ok(())) | Err(_) => "the connection was closed".to_owned(),
             },
-            _ = ping.tick() => match timeout(PONG, client.ping::<()>(None)).await {
-                Ok(Ok(())) => misses = 0,
-                // An answer is an answer; what is wrong with it shows in the calls.
-                Ok(Err(error)) if !is_silence(&error) => misses = 0,
-                Ok(Err(_)) | Err(_) => {
-                    misses += 1;
-                    if misses >= MISSES {
-                        return "it gave no sign of life".to_owned();
-                    }
-                }
-            },
+            _ = ask.tick() => {}
         }
+        let refusal = match timeout(ANSWER, client.eval::<(), _, _, _>(WRITE_NOTHING, Vec::<String>::new(), Vec::<String>::new())).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) if !is_silence(&error) => Some(error.details().to_owned()),
+            Ok(Err(_)) | Err(_) => {
+                misses += 1;
+                if misses >= MISSES {
+                    return "it gave no sign of life".to_owned();
+                }
+                continue;
+            }
+        };
+        misses = 0;
+        tell.send_if_modified(|connection| {
+            let Connection::Up { writes, .. } = connection else { return false };
+            let changed = *writes != refusal.is_none();
+            *writes = refusal.is_none();
+            match (&refusal, changed) {
+                (Some(refusal), true) => tracing::error!(server = %at, refusal, "Redis takes no writes"),
+                (None, true) => tracing::info!(server = %at, "Redis takes writes again"),
+                (Some(_) | None, false) => {}
+            }
+            changed
+        });
     }
 }
 
-fn is_silence(error: &fred::error::Error) -> bool {
-    use fred::error::ErrorKind;
-    matches!(error.kind(), ErrorKind::Timeout | ErrorKind::IO | ErrorKind::Canceled | ErrorKind::Backpressure)
+fn is_silence(error: &Error) -> bool {
+    Failure::of(error) == Failure::Final(RedisError::Unavailable)
 }
 
 /// fred's task, which ends with whoever waits for it.
@@ -204,7 +235,7 @@ impl Drop for Aborted {
     }
 }
 
-fn client(at: &HostPort, access: &Access) -> Result<Client, fred::error::Error> {
+fn client(at: &HostPort, access: &Access) -> Result<Client, Error> {
     let config = Config {
         server: ServerConfig::Centralized { server: Server::new(at.host.clone(), at.port) },
         version: RespVersion::RESP3,

@@ -107,7 +107,7 @@ async fn a_server_that_stands_still_is_given_up_under_load_and_found_again() {
     assert!(start.elapsed() < DEADLINE + Duration::from_millis(500), "a call ends within its deadline");
     // Calls that go on all the time do not keep the dead connection alive.
     let shard = world.redis.shards().remove(0);
-    while shard.is_up() {
+    while shard.is_well() {
         _ = tokio::time::timeout(Duration::from_millis(50), world.count(HERE)).await;
         assert!(start.elapsed() < Duration::from_secs(6), "the server was to be given up");
     }
@@ -153,7 +153,24 @@ async fn a_server_without_memory_refuses_what_writes_and_answers_what_reads() {
     server.cli(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
     assert_eq!(world.count(HERE).await, Err(RedisError::Full));
     assert_eq!(world.counted(HERE).await, Ok(0));
+    let shard = world.redis.shards().remove(0);
+    shard.until(false).await;
     server.cli(&["CONFIG", "SET", "maxmemory", "0"]).unwrap();
+    assert_eq!(world.count(HERE).await, Ok(1));
+    shard.until(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_became_a_replica_answers_what_reads_and_is_not_well() {
+    let (master, server) = (RedisServer::start(), RedisServer::start());
+    let world = connect(&server.url());
+    world.recovered(HERE).await;
+    let shard = world.redis.shards().remove(0);
+    server.cli(&["REPLICAOF", "127.0.0.1", &master.port().to_string()]).unwrap();
+    shard.until(false).await;
+    assert_eq!(world.count(HERE).await, Err(RedisError::Unavailable));
+    server.cli(&["REPLICAOF", "NO", "ONE"]).unwrap();
+    shard.until(true).await;
     assert_eq!(world.count(HERE).await, Ok(1));
 }
 
