@@ -100,8 +100,14 @@ impl App {
 
         let workers = settings::workers(config.hub.workers);
         let (news, queues) = news::channel(workers, NEWS_QUEUE);
-        let backends =
-            Backends::start(&BackendParts { config, clock: &clock, news: &news, metrics: &metrics, tasks: &tasks, stop: &backend_stop })?;
+        let backends = Backends::start(&BackendParts {
+            config,
+            clock: &clock,
+            news: &news,
+            metrics: &metrics,
+            tasks: &tasks,
+            stop: &backend_stop,
+        })?;
         let kinds = Arc::new(config.kinds());
         let hub = HubParts {
             broker: backends.broker.clone(),

@@ -29,6 +29,9 @@ use super::{Bus, Channel, Ear, Keys, Partition, RedisError, RedisMetrics, bus};
 /// The wait before a server is asked again that said it cannot yet, or where nobody has the slot.
 const AGAIN: Duration = Duration::from_millis(25);
 
+/// fred's own timeout was seen not to end a call to a server that stands still; then this much later ours does.
+const LATE: Duration = Duration::from_millis(50);
+
 /// How to reach Redis.
 #[derive(Debug, Clone)]
 pub struct RedisSettings {
@@ -184,7 +187,8 @@ impl Redis {
             }
             // fred drops a command that it has not yet sent when its own timeout ends it, and at no other time.
             let options = Options { timeout: Some(left), max_attempts: Some(1), ..Options::default() };
-            match call(Attempt { client, options, unknown, asking }).await {
+            let answer = timeout_at(deadline + LATE, call(Attempt { client, options, unknown, asking }));
+            match answer.await.map_err(|_| RedisError::Unavailable)? {
                 Ok(value) => return Ok(value),
                 Err(error) => match Failure::of(&error) {
                     Failure::Unknown if !unknown => unknown = true,

@@ -49,8 +49,13 @@ pub(super) struct Shard {
 #[derive(Debug, Clone)]
 enum Connection {
     /// It answers; whether it would take a write.
-    Up { client: Client, writes: bool },
-    Down { since: Instant },
+    Up {
+        client: Client,
+        writes: bool,
+    },
+    Down {
+        since: Instant,
+    },
 }
 
 /// Does nothing, but as something that would write: a server that is read-only, out of memory or without the replicas
@@ -180,12 +185,7 @@ async fn keep_one(at: &HostPort, access: &Access, tell: &watch::Sender<Connectio
 }
 
 /// Ends when the connection does, or when the server gives no sign of life.
-async fn watch_over(
-    at: &HostPort,
-    client: &Client,
-    mut driver: Aborted,
-    tell: &watch::Sender<Connection>,
-) -> String {
+async fn watch_over(at: &HostPort, client: &Client, mut driver: Aborted, tell: &watch::Sender<Connection>) -> String {
     let mut misses = 0;
     let mut ask = tokio::time::interval(ASK);
     loop {
@@ -196,7 +196,12 @@ async fn watch_over(
             },
             _ = ask.tick() => {}
         }
-        let refusal = match timeout(ANSWER, client.eval::<(), _, _, _>(WRITE_NOTHING, Vec::<String>::new(), Vec::<String>::new())).await {
+        let refusal = match timeout(
+            ANSWER,
+            client.eval::<(), _, _, _>(WRITE_NOTHING, Vec::<String>::new(), Vec::<String>::new()),
+        )
+        .await
+        {
             Ok(Ok(())) => None,
             Ok(Err(error)) if !is_silence(&error) => Some(error.details().to_owned()),
             Ok(Err(_)) | Err(_) => {
