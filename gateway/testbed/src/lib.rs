@@ -17,6 +17,7 @@ mod tls;
 mod waiting;
 
 pub use cluster::{Cluster, Migration};
+pub use ports::free_port;
 pub use process::Process;
 pub use proxy::Proxy;
 pub use resp::Reply;

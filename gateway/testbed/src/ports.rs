@@ -16,7 +16,7 @@ const BUS_OFFSET: u16 = 10_000;
 static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(rand::random_range(PORTS)));
 
 /// A port on which nobody listens, nor on that of its bus, and that this process gives to nobody else for long.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     let mut candidates = PORTS.map(|_| PORTS.start + NEXT.fetch_add(1, Ordering::Relaxed) % (PORTS.end - PORTS.start));
     candidates.find(|&port| free(port) && free(port + BUS_OFFSET)).expect("no port is free")
