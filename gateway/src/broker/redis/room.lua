@@ -75,30 +75,34 @@ local function slice(log, from, to)
   return entries
 end
 
+-- Whether retention no longer allows the oldest entry.
+local function is_outdated(log, now)
+  if log.first > log.seq then return false end
+  if log.bytes > log.limits.bytes then return true end
+  local age_ms = now - log.oldest_ms
+  local too_many = log.seq - log.first + 1 > log.limits.entries
+  return age_ms >= FLOOR_MS and (too_many or age_ms > log.limits.age_ms)
+end
+
 -- Drops what retention no longer allows.
 local function trim(log, now)
-  local limits, first = log.limits, log.first
-  local from, entries, tags = 1, {}, {}
-  while log.first <= log.seq do
-    local age_ms = now - log.oldest_ms
-    local too_many = log.seq - log.first + 1 > limits.entries
-    local outdated = age_ms >= FLOOR_MS and (too_many or age_ms > limits.age_ms)
-    if not outdated and log.bytes <= limits.bytes then break end
-    -- The one after it is looked at too, for its time.
-    if not entries[math.min(log.first + 1, log.seq) - from + 1] then
-      from = log.first
-      entries = slice(log, from, math.min(log.seq, from + (tags[1] and CHUNK or 1)))
-    end
-    local tag, count, _, cost = read_h(entries[log.first - from + 1][1])
+  if not is_outdated(log, now) then return end
+  local first, tags = log.first, {}
+  -- At first the oldest entry and its successor are looked at, then some at a time.
+  local from, entries = first, slice(log, first, math.min(first + 1, log.seq))
+  local tag, count, time_ms, cost = read_h(entries[1][1])
+  repeat
     tags[#tags + 1] = tag
     log.first, log.before, log.trimmed, log.bytes = log.first + 1, tag, count, log.bytes - cost
-    local oldest = entries[log.first - from + 1]
-    if oldest then
-      local _, _, time_ms = read_h(oldest[1])
+    if log.first <= log.seq then
+      if not entries[log.first - from + 1] then
+        from = log.first
+        entries = slice(log, from, math.min(from + CHUNK, log.seq))
+      end
+      tag, count, time_ms, cost = read_h(entries[log.first - from + 1][1])
       log.oldest_ms = time_ms
     end
-  end
-  if not tags[1] then return end
+  until not is_outdated(log, now)
   log.kept_changed = true
   call('XTRIM', log.log_key, 'MINID', log.first)
   local about_prefix = string.gsub(log.meta_key, '}:meta:', '}:about:', 1) .. ':'
