@@ -54,7 +54,7 @@ const LANES: usize = 4;
 /// How many rooms are asked for in one call, and how many such calls run at once.
 const ROOMS_PER_CALL: usize = 128;
 const CALLS_AT_ONCE: usize = 16;
-/// How long a larger number is taken to be; scripts write no more digits. In milliseconds these are 300 years.
+/// Larger numbers are taken for this one, as scripts write no more digits. In milliseconds it is 300 years.
 const NUMBER_MAX: u64 = 10_000_000_000_000;
 
 /// One replica's end of the logs and the bus in Redis.

@@ -1,12 +1,11 @@
 //! From the bus to the replica's news.
 
+use bytes::Bytes;
 use hubbub_shared::RoomName;
 
 use super::envelope;
 use crate::broker::NewsSender;
 use crate::redis::Ear;
-
-use bytes::Bytes;
 
 /// Takes what the bus brings, to be handed to it when it starts.
 #[derive(Debug)]
