@@ -72,18 +72,12 @@ impl Store {
         self.server.cli(&command.split(' ').collect::<Vec<_>>()).unwrap()
     }
 
-    /// How often scripts were called since the last time that this was asked, but for calls of scripts that the server
-    /// did not know, which are made again: every stop of the clock makes other scripts.
+    /// How often scripts were called since the last time that this was asked.
     fn calls(&self) -> u64 {
-        let calls = |of: &str| {
-            let stat = self.server.info(of).unwrap_or_default();
-            let figure = |name: &str| {
-                let figure = stat.split(',').find_map(|figure| figure.strip_prefix(name)?.strip_prefix('='));
-                figure.map_or(0, |figure| figure.parse::<u64>().unwrap())
-            };
-            figure("calls") - figure("failed_calls")
-        };
-        let calls = calls("cmdstat_evalsha") + calls("cmdstat_eval");
+        // Every call begins with one, whether the server knows the script or not.
+        let stat = self.server.info("cmdstat_evalsha").unwrap_or_default();
+        let calls = stat.split(',').find_map(|figure| figure.strip_prefix("calls="));
+        let calls = calls.map_or(0, |calls| calls.parse().unwrap());
         self.cli("CONFIG RESETSTAT");
         calls
     }
