@@ -22,7 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fred::types::Value;
 use futures_util::FutureExt as _;
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use hubbub_shared::{RoomName, UserId};
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -222,9 +222,12 @@ impl Leases {
         Ok(())
     }
 
-    async fn patiently<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
+    fn patiently<'a, T: Send + 'a>(
+        &self,
+        call: impl Future<Output = Result<T, RedisError>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T, RedisError>> {
         let patience = Duration::from_millis(self.lease_ms / PATIENCE);
-        timeout(patience, call).await.unwrap_or(Err(RedisError::Unavailable))
+        timeout(patience, call).map(|answer| answer.unwrap_or(Err(RedisError::Unavailable))).boxed()
     }
 
     /// The shortest time without an answer after which a replica cannot tell who stood still.
