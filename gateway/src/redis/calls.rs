@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fred::clients::{Client, Pipeline};
-use fred::interfaces::{ClientLike as _, LuaInterface as _, PubsubInterface as _};
+use fred::interfaces::{ClientLike as _, PubsubInterface as _};
 use fred::types::config::Options;
 use fred::types::{ClusterHash, CustomCommand, FromValue, Key, Value};
 use futures_util::FutureExt as _;
@@ -29,7 +29,7 @@ use super::{Bus, Channel, Ear, Keys, Partition, RedisError, RedisMetrics, bus};
 /// The wait before a server is asked again that said it cannot yet, or where nobody has the slot.
 const AGAIN: Duration = Duration::from_millis(25);
 
-/// fred's own timeout was seen not to end a call to a server that stands still; then this much later ours does.
+/// fred ends a call at the deadline; if it ever should not, ours ends it so much later.
 const LATE: Duration = Duration::from_millis(50);
 
 /// How to reach Redis.
@@ -283,25 +283,24 @@ async fn evaluate(
     args: Vec<Value>,
 ) -> Result<Value, fred::error::Error> {
     let Attempt { client, options, unknown, asking } = attempt;
+    // Who is asked for the first time while a slot is on its way does not know the scripts.
+    let (name, script) = if unknown || asking { ("EVAL", &script.text) } else { ("EVALSHA", &script.digest) };
+    // fred's own methods for scripts are those of the client without its options: they know of no timeout, and so send
+    // what nobody waits for any more.
+    let evaluate = CustomCommand::new_static(name, ClusterHash::Random, false);
+    let count = keys.len().to_string();
+    let keys = keys.into_iter().map(Value::from);
+    let all: Vec<Value> = [Value::from(script), Value::from(count)].into_iter().chain(keys).chain(args).collect();
+    let client = client.with_options(&options);
     if asking {
-        // Both commands go out together, so that nobody else's comes between. The text is sent along, as the server is
-        // new to the slot's scripts.
-        let pipeline = Pipeline::from(client.with_options(&options));
+        // Both commands go out together, so that nobody else's comes between.
+        let pipeline = Pipeline::from(client);
         let ask = CustomCommand::new_static("ASKING", ClusterHash::Random, false);
         () = pipeline.custom(ask, Vec::<Value>::new()).await?;
-        let evaluate = CustomCommand::new_static("EVAL", ClusterHash::Random, false);
-        let numbers = [Value::from(script.text.as_str()), Value::from(keys.len().to_string())];
-        let keys = keys.into_iter().map(Value::from);
-        let all: Vec<Value> = numbers.into_iter().chain(keys).chain(args).collect();
         () = pipeline.custom(evaluate, all).await?;
         return pipeline.last().await;
     }
-    let client = client.with_options(&options);
-    if unknown {
-        client.eval(script.text.as_str(), keys, args).await
-    } else {
-        client.evalsha(script.digest.as_str(), keys, args).await
-    }
+    client.custom(evaluate, all).await
 }
 
 async fn tell(attempt: Attempt, channel: String, payload: Bytes) -> Result<Value, fred::error::Error> {
