@@ -124,6 +124,10 @@ async fn in_a_cluster_charges_are_all_or_none_though_they_live_on_several_master
     assert_eq!(left(&limits, Scope::UserRoomSend, "general ada").await, 20 - count);
     assert_eq!(left(&limits, Scope::AddressRequest, "192.0.2.7").await, 20 - count);
 
+    // Who is refused for the room alone has lost nothing.
+    assert!(!allowed(&limits, &send("cy", "general")).await);
+    assert_eq!(left(&limits, Scope::UserSend, "cy").await, 20);
+
     // The longest wait is told, wherever it is.
     let slow = Charge { quota: Quota { per_s: 0.000_1, burst: 1 }, ..charge(Scope::UserSignal, "bob", 1) };
     assert!(allowed(&limits, std::slice::from_ref(&slow)).await);
