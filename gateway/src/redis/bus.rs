@@ -38,7 +38,8 @@ pub trait Ear: Send + Sync {
     /// Something was published in a channel. The messages of a channel come in the order in which Redis has them; one
     /// that was unsubscribed a moment ago may still be heard.
     fn heard(&self, channel: &str, payload: Bytes);
-    /// Something may have been missed, in any channel; from now on all is heard again.
+    /// Something may have been missed, in any channel, and those that could be subscribed again are. If some need longer
+    /// than a few seconds, this is called once more when they are.
     fn missed(&self);
 }
 

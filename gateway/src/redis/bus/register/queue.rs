@@ -14,8 +14,9 @@ use super::{CHANNELS_PER_QUESTION, Name};
 /// What is refused is asked for again after this, and then less and less often.
 const REFUSED_AGAIN_MIN: Duration = Duration::from_secs(1);
 const REFUSED_AGAIN_MAX: Duration = Duration::from_secs(30);
-/// Those that can catch up do not wait longer than this for the last channels that were lost.
-const GAP_PATIENCE: Duration = Duration::from_secs(1);
+/// Those that can catch up do not wait longer than this for the last channels that were lost; for those the gap is told
+/// once more.
+const GAP_PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) struct Queue {
     woken: Arc<Notify>,

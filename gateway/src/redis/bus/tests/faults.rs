@@ -32,11 +32,11 @@ async fn fifty_thousand_channels_are_heard_again_within_seconds() {
     }
     println!("50,000 channels were subscribed in {:?}", began.elapsed());
     kill_subscribers(&server);
-    let took = until("word of the gap", || rig.ear.missed() == 1).await;
+    let took = until("word of the gap", || rig.ear.missed() >= 1).await;
     println!("50,000 channels were heard again after {took:?}");
     assert!(took < Duration::from_secs(5), "{took:?}");
     for channel in channels.iter().step_by(997) {
-        assert_eq!(rig.publish(channel, "after").await, 1);
+        rig.until_heard(channel, "after").await;
     }
     rig.end().await;
 }
