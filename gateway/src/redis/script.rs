@@ -99,6 +99,10 @@ impl Failure {
             "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" | "BUSY" | "NOREPLICAS" | "MISCONF" => Self::Later,
             "OOM" => Self::Final(RedisError::Full),
             "NOPERM" | "NOAUTH" | "WRONGPASS" => Self::Final(RedisError::Refused(details.to_owned())),
+            // So Redis 7.0 says it of what a script asks for; what the script did before stands.
+            "ERR" if details.contains("The user executing the script can't") => {
+                Self::Final(RedisError::Refused(details.to_owned()))
+            }
             _ => match error.kind() {
                 ErrorKind::Timeout | ErrorKind::IO | ErrorKind::Canceled | ErrorKind::Backpressure => {
                     Self::Final(RedisError::Unavailable)
@@ -129,6 +133,8 @@ mod tests {
         assert_eq!(of("TRYAGAIN Multiple keys request during rehashing of slot"), Failure::Later);
         assert_eq!(of("OOM allow-oom flag is not set on the script"), Failure::Final(RedisError::Full));
         assert!(matches!(of("NOPERM no permissions"), Failure::Final(RedisError::Refused(_))));
+        let forbidden = "ERR The user executing the script can't publish to the channel mentioned in the command";
+        assert!(matches!(of(forbidden), Failure::Final(RedisError::Refused(_))));
         assert!(matches!(of("ERR user_script:3: oops"), Failure::Final(RedisError::Broken(_))));
         assert_eq!(of("channel closed"), Failure::Final(RedisError::Unavailable));
         let timeout = Error::new(ErrorKind::Timeout, "Request timed out.");
