@@ -105,6 +105,7 @@ local function trim(log, now)
   until not is_outdated(log, now)
   log.kept_changed = true
   call('XTRIM', log.log_key, 'MINID', log.first)
+  if log.gone == 0 and first > log.about then return end
   local about_prefix = string.gsub(log.meta_key, '}:meta:', '}:about:', 1) .. ':'
   for index, tag in ipairs(tags) do
     local seq = first + index - 1
