@@ -100,6 +100,11 @@ impl Process {
         self.is_paused.store(false, Ordering::Relaxed);
     }
 
+    /// Asks it to end (SIGTERM).
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
     /// Ends it at once, frozen or not, and waits until it is gone.
     pub fn kill(&self) {
         let mut child = self.child();

@@ -117,8 +117,8 @@ impl Client {
         }
     }
 
-    /// What came and was not looked at yet, then what comes.
-    async fn take(&mut self) -> Result<Value, u16> {
+    /// What came and was not looked at yet, then what comes; `Err` with the close code where the connection ended.
+    pub(crate) async fn take(&mut self) -> Result<Value, u16> {
         match self.stash.pop_front() {
             Some(frame) => Ok(frame),
             None => timeout(DEADLINE, self.read()).await.expect("nothing came"),
