@@ -28,6 +28,8 @@ struct Shared {
     server: u16,
     is_over: AtomicBool,
     is_mute: AtomicBool,
+    /// What must not come through on a connection that subscribes.
+    lost: Mutex<Option<Vec<u8>>>,
     streams: Mutex<Vec<TcpStream>>,
 }
 
@@ -62,6 +64,11 @@ impl Proxy {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Whatever comes on a connection that subscribes together with this text is lost, and nobody is told.
+    pub fn lose(&self, text: &str) {
+        *self.shared.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.as_bytes().to_vec());
+    }
+
     /// From here on nothing comes from the server on connections that subscribe, neither on those that are open nor on new
     /// ones. They stay open.
     pub fn mute_subscriptions(&self) {
@@ -89,6 +96,10 @@ impl Drop for Proxy {
 }
 
 impl Shared {
+    fn loses(&self, chunk: &[u8]) -> bool {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|text| contains(chunk, text))
+    }
+
     fn connect(self: &Arc<Self>, client: TcpStream) {
         // Where the server is gone, so is the client's connection.
         let Ok(server) = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, self.server))) else { return };
@@ -109,7 +120,7 @@ impl Shared {
             let subscribes = subscribes.clone();
             move || {
                 copy(there, |chunk| {
-                    if chunk.to_ascii_uppercase().windows(SUBSCRIBES.len()).any(|part| part == SUBSCRIBES) {
+                    if contains(&chunk.to_ascii_uppercase(), SUBSCRIBES) {
                         subscribes.store(true, Ordering::Relaxed);
                     }
                     true
@@ -119,12 +130,17 @@ impl Shared {
         let shared = self.clone();
         let mut is_muted = false;
         thread::spawn(move || {
-            copy(back, |_| {
-                is_muted |= subscribes.load(Ordering::Relaxed) && shared.is_mute.load(Ordering::Relaxed);
-                !is_muted
+            copy(back, |chunk| {
+                let subscribes = subscribes.load(Ordering::Relaxed);
+                is_muted |= subscribes && shared.is_mute.load(Ordering::Relaxed);
+                !(is_muted || subscribes && shared.loses(chunk))
             });
         });
     }
+}
+
+fn contains(chunk: &[u8], text: &[u8]) -> bool {
+    chunk.windows(text.len()).any(|part| part == text)
 }
 
 /// Passes on what comes, where it passes; when one side ends, so does the other.

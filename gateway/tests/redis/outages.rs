@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hubbub::config::Config;
 use hubbub_testbed::{Proxy, RedisServer};
 use serde_json::json;
 use tokio::time::sleep;
@@ -188,4 +189,20 @@ async fn a_gateway_that_hears_nothing_although_redis_answers_says_so_and_catches
     is(deaf, "ready").await;
     traffic.flows().await;
     traffic.settle().await.nothing_was_lost();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_envelope_that_is_lost_without_a_word_is_missed() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(&server);
+    let quick = |config: &mut Config| config.hub.head_check_ms = 500;
+    let replicas = Replicas::starting(&[&server.url(), &proxy.url()], quick).await;
+    replicas.are("ready").await;
+    let mut ada = replicas.get(0).user("ada").await;
+    let (mut bob, _) = replicas.get(1).member("bob", "general").await;
+    ada.says("general", "first").await;
+    bob.expect("message").await;
+    proxy.lose("second");
+    let sent = ada.says("general", "second").await;
+    assert_eq!(bob.expect("message").await["pos"], sent["pos"]);
 }

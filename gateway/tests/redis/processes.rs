@@ -95,7 +95,7 @@ async fn nothing_is_lost_when_replicas_die_and_leave_under_traffic() {
     replicas[2].process.terminate();
     traffic.lose(addresses[2]);
     block_in_place(|| {
-        hubbub_testbed::until("the replica to leave", || (!replicas[2].process.is_running()).then_some(()))
+        hubbub_testbed::until("the replica to leave", || (!replicas[2].process.is_running()).then_some(()));
     });
     traffic.flows().await;
     traffic.settle().await.nothing_was_lost();

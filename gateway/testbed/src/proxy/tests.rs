@@ -29,3 +29,16 @@ fn subscriptions_are_muted_while_commands_get_through() {
     assert_eq!(answer(&mut old, "ssubscribe c"), "");
     assert!(answer(&mut connect(), "ssubscribe a").contains("ssubscribe"));
 }
+
+#[test]
+fn what_is_to_be_lost_is_lost_and_the_rest_is_not() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(&server);
+    let mut listener = TcpStream::connect(("127.0.0.1", proxy.port)).unwrap();
+    assert!(answer(&mut listener, "ssubscribe a").contains("ssubscribe"));
+    proxy.lose("secret");
+    server.cli(&["SPUBLISH", "a", "a secret"]).unwrap();
+    assert!(answer(&mut listener, "ssubscribe b").contains("ssubscribe"));
+    server.cli(&["SPUBLISH", "a", "news"]).unwrap();
+    assert!(answer(&mut listener, "ssubscribe c").contains("news"));
+}
