@@ -172,27 +172,3 @@ async fn too_many_hellos_from_one_address_are_4009() {
     ada.send(hello).await;
     ada.expect("welcome").await;
 }
-
-#[tokio::test]
-async fn where_the_store_has_no_place_a_send_is_unavailable_and_everything_else_goes_on() {
-    let gateway = Gateway::with(|config| config.broker.memory_total_bytes = 100_000).await;
-    let (mut ada, _) = gateway.member("ada", "r").await;
-    let send = |n: u64| json!({"type": "send", "room": "r", "key": format!("{n:064}"), "data": n});
-    // Entries make place for others; keys that are remembered do not.
-    let mut accepted = 0;
-    let refusal = loop {
-        let reply = ada.ask(send(accepted + 1)).await;
-        if reply["type"] == "error" {
-            break reply;
-        }
-        accepted += 1;
-        shows(&reply, json!({"type": "sent", "seq": accepted}));
-        assert!(accepted < 5_000, "100,000 bytes hold so many keys?");
-    };
-    shows(&refusal, json!({"code": "unavailable"}));
-    assert!(refusal["retry_after_ms"].as_u64().is_some_and(|ms| ms > 0), "{refusal}");
-    shows(&ada.ask(send(1)).await, json!({"type": "sent", "seq": 1, "duplicate": true}));
-    assert_eq!(ada.pending().await.len() as u64, accepted);
-    shows(&ada.ask(json!({"type": "history", "room": "r"})).await, json!({"type": "history", "seq": accepted}));
-    shows(&ada.ask(json!({"type": "signal", "room": "r", "data": 1})).await, json!({"type": "ok"}));
-}

@@ -11,6 +11,7 @@ mod plain_http;
 mod raw;
 
 mod crowd;
+mod embedded;
 mod endings;
 mod entries;
 mod joining;
