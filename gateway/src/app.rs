@@ -255,6 +255,14 @@ fn announcement(context: Arc<Context>, address: SocketAddr) -> impl Fn() -> Anno
     }
 }
 
+/// Whoever lets go of a replica without stopping it leaves nothing behind that waits for ever.
+impl Drop for App {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.backend_stop.cancel();
+    }
+}
+
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
 }
