@@ -1,10 +1,9 @@
 //! What each client was told, and whether it was the truth.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::time::Instant;
 
 /// What one client was told about one room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +60,8 @@ struct State {
     under_way: usize,
     /// Sends whose outcome was told to be unknown, by room.
     unavailable: HashMap<String, u64>,
-    /// `degraded` and `restored`, by client.
-    notices: HashMap<usize, Vec<(Instant, String)>>,
+    /// `degraded` and `restored` that a test did not wait for yet, by client.
+    notices: HashMap<usize, VecDeque<String>>,
 }
 
 impl Ledger {
@@ -98,7 +97,7 @@ impl Ledger {
     }
 
     pub(crate) fn notice(&self, client: usize, notice: &str) {
-        self.0.lock().notices.entry(client).or_default().push((Instant::now(), notice.to_owned()));
+        self.0.lock().notices.entry(client).or_default().push_back(notice.to_owned());
     }
 
     /// Sends that were acknowledged so far, by speaker.
@@ -113,11 +112,12 @@ impl Ledger {
         self.0.lock().unavailable.get(room).copied().unwrap_or_default()
     }
 
-    /// The last notice that each client got since then.
-    pub(crate) fn last_notice(&self, client: usize, since: Instant) -> Option<String> {
-        let state = self.0.lock();
-        let (at, notice) = state.notices.get(&client)?.last()?;
-        (*at >= since).then(|| notice.clone())
+    /// Whether the client got this notice; if so, what came before it does not count any more, nor does it itself.
+    pub(crate) fn was_told(&self, client: usize, notice: &str) -> bool {
+        let mut state = self.0.lock();
+        let notices = state.notices.entry(client).or_default();
+        let found = notices.iter().position(|told| told == notice);
+        found.inspect(|&at| drop(notices.drain(..=at))).is_some()
     }
 
     /// Where a client stands in a room.

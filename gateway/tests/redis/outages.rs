@@ -7,7 +7,7 @@ use hubbub_testbed::{Proxy, RedisServer};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::replicas::{DEADLINE_MS, Replicas, is};
+use crate::replicas::{Replicas, is};
 use crate::traffic::Traffic;
 
 const ROOMS: [&str; 4] = ["general", "ops", "random", "lunch"];
@@ -107,7 +107,7 @@ async fn a_redis_that_stalls_shorter_than_a_deadline_is_waited_for() {
     let (replicas, mut traffic) = traffic_on(&server).await;
     server.pause();
     // The stall itself is what is tested.
-    sleep(Duration::from_millis(DEADLINE_MS / 3)).await;
+    sleep(Duration::from_millis(Config::default().broker.deadline_ms / 3)).await;
     server.resume();
     traffic.flows().await;
     let settled = traffic.settle().await;

@@ -9,8 +9,6 @@ use tokio::time::{Instant, sleep};
 use crate::harness::{Gateway, kind};
 use crate::plain_http;
 
-/// How long a call to the backend may take here.
-pub(crate) const DEADLINE_MS: u64 = 1_000;
 /// How soon `/readyz` tells how it is.
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
 
@@ -46,7 +44,6 @@ impl Replicas {
         for url in urls {
             let gateway = Gateway::starting(|config| {
                 config.redis.url = Some(url.parse().unwrap());
-                config.broker.deadline_ms = DEADLINE_MS;
                 kind(config, "*", |kind| (kind.keep_entries, kind.keep_bytes) = (1_000_000, 1 << 30));
                 change(config);
             });

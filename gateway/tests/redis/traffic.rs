@@ -35,7 +35,6 @@ pub(crate) struct Traffic {
     /// Cancelled when nobody is to say anything new.
     quiet: CancellationToken,
     end: CancellationToken,
-    since: Instant,
 }
 
 impl Traffic {
@@ -61,8 +60,8 @@ impl Traffic {
             let client = Participant::join(number, PARTS[number / gateways], own, &rooms, ledger.clone()).await;
             clients.spawn(client.run(quiet.clone(), end.clone()));
         }
-        let (addresses, since) = (addresses.to_vec(), Instant::now());
-        Self { addresses, gateways, rooms, ledger, clients, quiet, end, since }.flowing().await
+        let addresses = addresses.to_vec();
+        Self { addresses, gateways, rooms, ledger, clients, quiet, end }.flowing().await
     }
 
     /// This gateway is gone for good.
@@ -114,23 +113,21 @@ impl Traffic {
         self.until("every speaker's sends are acknowledged", PATIENCE, flows).await;
     }
 
-    /// Every client is told so, soon; counts what was told since the last call.
+    /// Every client is told so, soon, after what was waited for before.
     pub(crate) async fn everybody_is_told(&mut self, notice: &str) {
         self.are_told((0..self.clients_len()).collect(), notice).await;
     }
 
-    /// Every client of this gateway is told so, soon; counts what was told since the last call.
+    /// As `everybody_is_told`, for the clients of one gateway.
     pub(crate) async fn everybody_at_is_told(&mut self, gateway: usize, notice: &str) {
         self.are_told((gateway..self.clients_len()).step_by(self.gateways).collect(), notice).await;
     }
 
     async fn are_told(&mut self, clients: Vec<usize>, notice: &str) {
-        let since = self.since;
-        let is_told = |ledger: &Ledger| {
-            clients.iter().all(|&client| ledger.last_notice(client, since).as_deref() == Some(notice))
-        };
-        self.until(&format!("everybody is told `{notice}`"), HEARD_WITHIN, is_told).await;
-        self.since = Instant::now();
+        for client in clients {
+            let what = format!("client {client} is told `{notice}`");
+            self.until(&what, HEARD_WITHIN, |ledger| ledger.was_told(client, notice)).await;
+        }
     }
 
     /// Nobody says anything new; waits until all that was said is acknowledged and everybody stands where the logs end.
