@@ -10,7 +10,7 @@ use super::Context;
 use super::command::{Credential, Hello};
 use super::handle::{Ending, Handle};
 use super::link::Opening;
-use super::orders::still_good;
+use super::orders::{Refused, refused};
 use super::registry::Registration;
 use super::reply::{Dialect, Reply, Welcome};
 use crate::auth::{AuthError, Identity};
@@ -164,13 +164,13 @@ impl Context {
             .register(handle, replaced.as_ref().map(|older| older.id))
             .map_err(|code| Ending::for_a_while(code, RETRY_AFTER_MS))?;
         let handle = &registration.handle;
-        if !still_good(self, handle).await.map_err(unreachable)? {
-            let standing = self.sessions.user_standing(&author.user).await.map_err(unreachable)?;
-            if standing.banned {
-                return Err(Ending::new(CloseCode::Banned));
+        match refused(self, handle).await.map_err(unreachable)? {
+            None => {}
+            Some(Refused::Banned) => return Err(Ending::new(CloseCode::Banned)),
+            Some(Refused::Revoked) => {
+                let fault = Fault::Unauthenticated("this credential was revoked; log in again".to_owned());
+                return Err(Ending::because(CloseCode::CredentialExpired, fault));
             }
-            let fault = Fault::Unauthenticated("this credential was revoked; log in again".to_owned());
-            return Err(Ending::because(CloseCode::CredentialExpired, fault));
         }
         let welcome = Welcome {
             connection: connection.to_string(),

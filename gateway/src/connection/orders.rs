@@ -47,11 +47,12 @@ async fn carry_out(context: &Context, order: Order) {
             }
         }
         Order::EndUser { user, banned } => {
-            let code = if banned { CloseCode::Banned } else { CloseCode::Revoked };
             // Whoever logged in again after the revocation stays: only what it refuses now is closed.
             for handle in context.registry.of_user(&user) {
-                if banned || !still_good(context, &handle).await.unwrap_or(false) {
-                    handle.end(Ending::new(code));
+                let refused = if banned { Ok(Some(Refused::Banned)) } else { refused(context, &handle).await };
+                // Where nobody knows, the order holds.
+                if let Some(refused) = refused.unwrap_or(Some(Refused::Revoked)) {
+                    handle.end(Ending::new(refused.code()));
                 }
             }
         }
@@ -61,9 +62,9 @@ async fn carry_out(context: &Context, order: Order) {
 /// Orders may have been missed: looks at every connection's credential again.
 async fn check_all(context: &Context) {
     for handle in context.registry.all() {
-        match still_good(context, &handle).await {
-            Ok(true) | Err(SessionsError::Unavailable) => {}
-            Ok(false) => handle.end(Ending::new(CloseCode::Revoked)),
+        match refused(context, &handle).await {
+            Ok(None) | Err(SessionsError::Unavailable) => {}
+            Ok(Some(refused)) => handle.end(Ending::new(refused.code())),
         }
         for (_, room) in handle.outbox.subscriptions() {
             let standing = context.rooms.broker.standing(&room.name, &handle.user).await;
@@ -75,14 +76,37 @@ async fn check_all(context: &Context) {
     }
 }
 
-/// Whether a connection's credential was not revoked since it was shown.
-pub async fn still_good(context: &Context, handle: &Handle) -> Result<bool, SessionsError> {
-    if let Some(session) = &handle.session
-        && !context.sessions.stands(&handle.user, session).await?
-    {
-        return Ok(false);
+/// Why a connection that was welcome is so no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Its credential was revoked.
+    Revoked,
+    /// Its user is banned from the service.
+    Banned,
+}
+
+impl Refused {
+    fn code(self) -> CloseCode {
+        match self {
+            Self::Revoked => CloseCode::Revoked,
+            Self::Banned => CloseCode::Banned,
+        }
     }
+}
+
+/// What became of a connection's credential and user since it was shown.
+pub async fn refused(context: &Context, handle: &Handle) -> Result<Option<Refused>, SessionsError> {
     let standing = context.sessions.user_standing(&handle.user).await?;
+    if standing.banned {
+        return Ok(Some(Refused::Banned));
+    }
     let issued_at_s = *handle.issued_at_s.lock();
-    Ok(!standing.revokes(issued_at_s) && !standing.banned)
+    if standing.revokes(issued_at_s) {
+        return Ok(Some(Refused::Revoked));
+    }
+    let stands = match &handle.session {
+        Some(session) => context.sessions.stands(&handle.user, session).await?,
+        None => true,
+    };
+    Ok((!stands).then_some(Refused::Revoked))
 }

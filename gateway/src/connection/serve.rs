@@ -168,7 +168,14 @@ impl Live {
         self.count_end(ending.as_ref());
         drop(self);
         let Some(ending) = ending else { return };
-        if matches!(tokio::time::timeout(LAST_FRAMES, writer.send(close(&ending))).await, Ok(Ok(()))) {
+        let last = async {
+            // Of what the client did not take in time only the end is worth another try: it says why.
+            if let Some(why) = std::iter::from_fn(|| outbox.take()).last() {
+                writer.feed(Outgoing::Frame(why)).await?;
+            }
+            writer.send(close(&ending)).await
+        };
+        if matches!(tokio::time::timeout(LAST_FRAMES, last).await, Ok(Ok(()))) {
             say_goodbye(reader).await;
         }
     }

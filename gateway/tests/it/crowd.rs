@@ -232,18 +232,8 @@ async fn nobody_in_a_crowd_that_comes_and_goes_sees_a_hole_a_double_or_disorder(
     crowd(|_| {}).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nor_does_anybody_where_memory_is_so_short_that_all_fall_behind_and_read_the_log() {
-    crowd(|config| {
-        (config.hub.ring_entries, config.hub.ring_bytes) = (4, 1_024);
-        (config.connection.reply_bytes, config.connection.outbox_bytes) = (4_096, 8_192);
-        config.hub.log_reads_max = 2;
-    })
-    .await;
-}
-
 /// A crowd comes and goes in a gateway with these settings.
-async fn crowd(change: impl FnOnce(&mut Config)) {
+pub(crate) async fn crowd(change: impl FnOnce(&mut Config)) {
     let gateway = Gateway::with(|config| {
         kind(config, "*", |kind| (kind.keep_entries, kind.keep_bytes) = (100_000, 64 << 20));
         config.hub.presence_grace_ms = 50;

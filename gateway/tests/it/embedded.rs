@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::crowd::crowd;
 use crate::frames::shows;
 use crate::harness::Gateway;
 
@@ -27,4 +28,14 @@ async fn where_the_store_has_no_place_a_send_is_unavailable_and_everything_else_
     assert_eq!(ada.pending().await.len() as u64, accepted);
     shows(&ada.ask(json!({"type": "history", "room": "r"})).await, json!({"type": "history", "seq": accepted}));
     shows(&ada.ask(json!({"type": "signal", "room": "r", "data": 1})).await, json!({"type": "ok"}));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_loses_nothing_where_memory_is_so_short_that_all_fall_behind_and_read_the_log() {
+    crowd(|config| {
+        (config.hub.ring_entries, config.hub.ring_bytes) = (4, 1_024);
+        (config.connection.reply_bytes, config.connection.outbox_bytes) = (4_096, 8_192);
+        config.hub.log_reads_max = 8;
+    })
+    .await;
 }

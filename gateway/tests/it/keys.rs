@@ -159,8 +159,8 @@ async fn slow_mode_makes_a_user_wait_between_two_messages_and_spares_nothing_els
     let (mut ada, mut bob) = (gateway.user("ada").await, gateway.user("bob").await);
     let mut mo = gateway.holder(&token_with("mo", &[("*", "join send moderate")])).await;
     ada.says("r", 1).await;
-    let since = Instant::now();
     let refusal = ada.refused(json!({"type": "send", "room": "r", "data": 2}), "rate_limited").await;
+    let since = Instant::now();
     let wait_ms = refusal["retry_after_ms"].as_u64().unwrap();
     assert!((1..=700).contains(&wait_ms), "{refusal}");
     bob.says("r", 1).await;

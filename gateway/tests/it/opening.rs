@@ -246,7 +246,8 @@ async fn the_first_frame_must_be_hello_and_only_the_first() {
 #[tokio::test]
 async fn who_does_not_say_hello_in_time_is_4508() {
     let gateway = Gateway::with(|config| config.connection.hello_timeout_ms = 200).await;
-    let (mut silent, since) = (gateway.socket().await, Instant::now());
+    let since = Instant::now();
+    let mut silent = gateway.socket().await;
     let mut welcome = gateway.user("ada").await;
     silent.closed(4508, "bad_request").await;
     assert!(since.elapsed() >= Duration::from_millis(200));

@@ -127,7 +127,6 @@ async fn a_wrong_password_is_one_line_of_the_log_that_says_what_to_do() {
     let url = format!("redis://:wrong@127.0.0.1:{}", server.port());
     let replica = block_in_place(|| Replica::starting(&url));
     is(replica.address, "starting").await;
-    let line = block_in_place(|| replica.process.wait_for_line("password"));
-    assert!(line.contains("check the user, the password"), "{line}");
+    block_in_place(|| replica.process.wait_for_line("check the user, the password"));
     assert!(!replica.process.said().contains("wrong@"), "the log shows the password: {}", replica.process.said());
 }

@@ -17,7 +17,9 @@ async fn a_redis_without_memory_takes_nothing_and_shows_everything() {
     let mut traffic = Traffic::start(&replicas.addresses(), &ROOMS).await;
     server.cli(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
     let mut client = replicas.get(0).user("bob").await;
-    let refused = client.refused(json!({"type": "send", "room": "general", "data": 1}), "unavailable").await;
+    let refused = client
+        .refused(json!({"type": "send", "room": "general", "key": "k", "data": {"key": "k"}}), "unavailable")
+        .await;
     assert!(refused["retry_after_ms"].as_u64().is_some(), "{refused}");
     let history = client.ask(json!({"type": "history", "room": "general", "limit": 10})).await;
     assert_eq!(history["entries"].as_array().unwrap().len(), 10, "{history}");
@@ -38,7 +40,7 @@ async fn a_master_that_became_read_only_takes_nothing_until_it_is_a_master_again
     other.kill();
     server.cli(&["REPLICAOF", "127.0.0.1", &other.port().to_string()]).unwrap();
     let mut client = replicas.get(0).user("bob").await;
-    client.refused(json!({"type": "send", "room": "general", "data": 1}), "unavailable").await;
+    client.refused(json!({"type": "send", "room": "general", "key": "k", "data": {"key": "k"}}), "unavailable").await;
     server.cli(&["REPLICAOF", "NO", "ONE"]).unwrap();
     traffic.flows().await;
     replicas.are("ready").await;
