@@ -182,3 +182,12 @@ async fn a_store_that_is_away_allows_nothing() {
     let outcome = limits.charge(&[charge(Scope::UserSend, "ada", 1)]).await;
     assert!(matches!(outcome, Err(LimitsError::Unavailable)), "{outcome:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_takes_no_writes_allows_nothing() {
+    let store = Shared::new().await;
+    let limits = limits(&store.server.url(), &store.connected).await;
+    store.server.cli(&["CONFIG", "SET", "min-replicas-to-write", "1"]).unwrap();
+    let outcome = limits.charge(&[charge(Scope::UserSend, "ada", 1)]).await;
+    assert!(matches!(outcome, Err(LimitsError::Unavailable)), "{outcome:?}");
+}
