@@ -407,8 +407,9 @@ pub trait Broker: Send + Sync + 'static {
     /// Reads a part of a log.
     async fn read(&self, room: &RoomName, range: Range, limit: PageLimit) -> Result<Reading, BrokerError>;
 
-    /// The heads of some logs, in the order asked.
-    async fn heads(&self, rooms: &[RoomName]) -> Result<Vec<Head>, BrokerError>;
+    /// The heads of any number of logs, in the order asked. Each is answered or not by itself, as the logs may be in
+    /// different places of which one is away.
+    async fn heads(&self, rooms: &[RoomName]) -> Vec<Result<Head, BrokerError>>;
 
     /// Moves a user's read marker forward, never back; ahead of the head, or of another log, counts as the head. A
     /// marker that moved is told to the bus as [`Payload::Receipt`].

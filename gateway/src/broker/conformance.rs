@@ -226,7 +226,7 @@ impl<B: Broker> Replica<B> {
     }
 
     pub(crate) async fn head(&self, room: &RoomName) -> Head {
-        self.broker.heads(std::slice::from_ref(room)).await.unwrap().remove(0)
+        self.broker.heads(std::slice::from_ref(room)).await.remove(0).unwrap()
     }
 
     pub(crate) async fn unread(&self, room: &RoomName, name: &str) -> Unread {

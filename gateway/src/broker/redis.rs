@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fred::types::{FromValue, Value};
-use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use hubbub_shared::{Position, RoomName, UserId};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -51,9 +51,10 @@ static SET_STANDING: Script = Script::new(Access::Tidy, &[STANDINGS, include_str
 const PUBLISHING: Bounds = Bounds { call: 64, call_bytes: 256 * 1024, waiting: 4_096 };
 /// Lanes where all keys may share a call: few, so that many publishes do.
 const LANES: usize = 4;
-/// How many rooms are asked for in one call, and how many such calls run at once.
+/// How many rooms are asked for in one call, and how many such calls one server has at once; what else is asked of it
+/// meanwhile waits behind them.
 const ROOMS_PER_CALL: usize = 128;
-const CALLS_AT_ONCE: usize = 16;
+const CALLS_AT_ONCE: usize = 8;
 /// Larger numbers are taken for this one, as scripts write no more digits. In milliseconds it is 300 years.
 const NUMBER_MAX: u64 = 10_000_000_000_000;
 
@@ -102,7 +103,7 @@ impl RedisBroker {
     }
 
     /// Runs a script for many rooms, in as few calls as there can be; answers `words` values for each room, in the order
-    /// of the rooms.
+    /// of the rooms. No server waits for another, so one that is away fails its own rooms alone.
     async fn run_for_all(
         &self,
         script: &'static Script,
@@ -110,36 +111,51 @@ impl RedisBroker {
         parts: &[&str],
         args: &[Value],
         words: usize,
-    ) -> Result<Vec<Vec<Value>>, BrokerError> {
-        let mut together: HashMap<Option<Partition>, Vec<usize>> = HashMap::new();
-        for (index, room) in rooms.iter().enumerate() {
-            let at = self.redis.is_cluster().then(|| self.redis.keys().room(room));
-            together.entry(at).or_default().push(index);
-        }
-        let mut calls: Vec<BoxFuture<'_, Result<_, RedisError>>> = Vec::new();
-        for indices in together.values().flat_map(|indices| indices.chunks(ROOMS_PER_CALL)) {
-            let asked: Vec<_> = indices.iter().map(|&index| self.room(&rooms[index])).collect();
-            let at = asked[0].at;
-            let keys = asked.iter().flat_map(|room| parts.iter().map(|part| room.key(part))).collect();
-            let args = args.to_vec();
+    ) -> Vec<Result<Vec<Value>, BrokerError>> {
+        let deadline = Instant::now() + self.redis.deadline();
+        let call = |indices: Vec<usize>| {
             let call = async move {
-                let answer: Vec<Value> = self.redis.run(script, at, keys, args).await?;
-                if answer.len() != indices.len() * words {
-                    return Err(reading::other_shape("an answer for some rooms"));
-                }
-                Ok((indices, answer))
+                let asked: Vec<_> = indices.iter().map(|&index| self.room(&rooms[index])).collect();
+                let keys = asked.iter().flat_map(|room| parts.iter().map(|part| room.key(part))).collect();
+                let answer: Result<Vec<Value>, _> = self.redis.run(script, asked[0].at, keys, args.to_vec()).await;
+                let answer = answer.and_then(|answer| {
+                    let fits = answer.len() == indices.len() * words;
+                    fits.then_some(answer).ok_or_else(|| reading::other_shape("an answer for some rooms"))
+                });
+                (indices, answer.map_err(BrokerError::from))
             };
-            calls.push(call.boxed());
-        }
-        let mut answers = vec![Vec::new(); rooms.len()];
-        let mut calls = stream::iter(calls).buffer_unordered(CALLS_AT_ONCE);
-        while let Some((indices, answer)) = calls.try_next().await? {
-            let mut answer = answer.into_iter();
-            for &index in indices {
-                answers[index] = answer.by_ref().take(words).collect();
+            call.boxed()
+        };
+        let servers = self.calls_by_server(rooms).into_iter();
+        let mut calls =
+            stream::select_all(servers.map(|calls| stream::iter(calls).map(call).buffer_unordered(CALLS_AT_ONCE)));
+        // What nobody has come to by the deadline stays as it is here.
+        let mut answers = vec![Err(BrokerError::Unavailable); rooms.len()];
+        while let Ok(Some((indices, answer))) = timeout_at(deadline, calls.next()).await {
+            let mut answer = answer.map(Vec::into_iter);
+            for index in indices {
+                answers[index] = match &mut answer {
+                    Ok(values) => Ok(values.by_ref().take(words).collect()),
+                    Err(error) => Err(error.clone()),
+                };
             }
         }
-        Ok(answers)
+        answers
+    }
+
+    /// The indices of the rooms of each call, by the server that is called.
+    fn calls_by_server(&self, rooms: &[RoomName]) -> Vec<Vec<Vec<usize>>> {
+        let topology = self.redis.topology().borrow().clone();
+        let mut servers: HashMap<Option<usize>, HashMap<Option<Partition>, Vec<usize>>> = HashMap::new();
+        for (index, room) in rooms.iter().enumerate() {
+            let at = self.redis.keys().room(room);
+            let partition = self.redis.is_cluster().then_some(at);
+            servers.entry(topology.owner(at.slot())).or_default().entry(partition).or_default().push(index);
+        }
+        let calls = |together: HashMap<_, Vec<usize>>| {
+            together.values().flat_map(|rooms| rooms.chunks(ROOMS_PER_CALL).map(<[usize]>::to_vec)).collect()
+        };
+        servers.into_values().map(calls).collect()
     }
 }
 
@@ -218,10 +234,9 @@ impl Broker for RedisBroker {
         Ok(reading::reading(answer, &range)?)
     }
 
-    async fn heads(&self, rooms: &[RoomName]) -> Result<Vec<Head>, BrokerError> {
-        let answers = self.run_for_all(&HEADS, rooms, &["log", "meta", "gone"], &[], 5).await?;
-        let heads: Result<_, RedisError> = answers.iter().map(|answer| reading::head(answer)).collect();
-        Ok(heads?)
+    async fn heads(&self, rooms: &[RoomName]) -> Vec<Result<Head, BrokerError>> {
+        let answers = self.run_for_all(&HEADS, rooms, &["log", "meta", "gone"], &[], 5).await;
+        answers.into_iter().map(|answer| Ok(reading::head(&answer?)?)).collect()
     }
 
     async fn mark_read(
@@ -240,9 +255,8 @@ impl Broker for RedisBroker {
 
     async fn unread(&self, user: &UserId, rooms: &[RoomName]) -> Result<Vec<Unread>, BrokerError> {
         let args = [Value::from(user.as_str())];
-        let answers = self.run_for_all(&UNREAD, rooms, &["log", "meta", "gone", "read"], &args, 3).await?;
-        let unread: Result<_, RedisError> = answers.iter().map(|answer| reading::unread(answer)).collect();
-        Ok(unread?)
+        let answers = self.run_for_all(&UNREAD, rooms, &["log", "meta", "gone", "read"], &args, 3).await;
+        answers.into_iter().map(|answer| Ok(reading::unread(&answer?)?)).collect()
     }
 
     async fn standing(&self, room: &RoomName, user: &UserId) -> Result<Standing, BrokerError> {

@@ -16,8 +16,6 @@ use crate::broker::{BrokerError, Envelope, News, NewsReceiver, PageLimit, Payloa
 
 /// A page that a room reads to catch up.
 const PAGE: PageLimit = PageLimit { entries: 500, bytes: 512 * 1024 };
-/// How many heads are asked for at once.
-const HEADS: usize = 256;
 /// How long to wait before the log is asked again after it gave no answer.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -141,33 +139,46 @@ impl Hub {
         rooms.map(|room| room.value().clone()).collect()
     }
 
-    /// Compares the positions of a worker's rooms with the heads of their logs. A room that is reading its log at the
-    /// moment may have read too early, so it is told too.
-    async fn compare(self: &Arc<Self>, worker: usize) -> Result<(), BrokerError> {
-        for rooms in self.rooms_of(worker).chunks(HEADS) {
-            let (names, least): (Vec<_>, Vec<_>) =
-                rooms.iter().map(|room| (room.name.clone(), room.least_head())).unzip();
-            let heads = self.broker.heads(&names).await?;
-            for ((room, least), head) in rooms.iter().zip(least).zip(heads) {
-                if !room.has_reached(&head.pos, &least) && room.suspect(head.pos.seq) {
-                    self.spawn_catch_up(room);
+    /// Compares the positions of rooms with the heads of their logs; answers the rooms whose logs gave no answer. A room
+    /// that is reading its log at the moment may have read too early, so it is told too.
+    async fn compare(self: &Arc<Self>, rooms: Vec<Arc<Room>>) -> Vec<Arc<Room>> {
+        let (names, least): (Vec<_>, Vec<_>) = rooms.iter().map(|room| (room.name.clone(), room.least_head())).unzip();
+        let heads = self.broker.heads(&names).await;
+        let mut unanswered = Vec::new();
+        for ((room, least), head) in rooms.into_iter().zip(least).zip(heads) {
+            match head {
+                Ok(head) => {
+                    if !room.has_reached(&head.pos, &least) && room.suspect(head.pos.seq) {
+                        self.spawn_catch_up(&room);
+                    }
                 }
+                Err(BrokerError::Unavailable | BrokerError::Full) => unanswered.push(room),
             }
         }
-        Ok(())
+        unanswered
     }
 }
 
-/// Compares all rooms whenever envelopes may have been lost, and now and then.
+/// Compares all rooms whenever envelopes may have been lost, and now and then; those whose logs gave no answer again
+/// and again.
 async fn compare_when_asked(hub: Arc<Hub>, worker: usize, missed: Arc<Notify>) {
+    let mut unanswered = Vec::new();
+    let mut due = Instant::now() + hub.settings.head_check;
     loop {
-        tokio::select! {
-            () = missed.notified() => {}
-            () = tokio::time::sleep(hub.settings.head_check) => {}
+        let all = tokio::select! {
+            biased;
+            () = missed.notified() => true,
+            () = tokio::time::sleep_until(due) => true,
+            () = std::future::ready(()), if !unanswered.is_empty() => false,
+        };
+        if all {
+            due = Instant::now() + hub.settings.head_check;
+            unanswered = hub.rooms_of(worker);
         }
-        while let Err(error) = hub.compare(worker).await {
-            tracing::debug!(%error, "comparing rooms with their logs failed, trying again");
-            tokio::time::sleep(RETRY).await;
+        let asked = unanswered.len();
+        unanswered = hub.compare(unanswered).await;
+        if !unanswered.is_empty() {
+            tracing::debug!(asked, unanswered = unanswered.len(), "some logs gave no answer, asking again");
         }
         // A bus that keeps losing must not keep the store busy with heads alone.
         tokio::time::sleep(RETRY).await;

@@ -1,6 +1,6 @@
 //! The stores as a replica reaches them: slow, away, or without an answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub(super) struct Backend {
     forgetful: AtomicBool,
     /// Does what is to be published and keeps its answer to itself for the time being.
     withholding: watch::Sender<bool>,
+    /// The rooms for whose heads there is no answer.
+    headless: Mutex<HashSet<RoomName>>,
     slow: Mutex<(StdRng, Duration)>,
     /// What renewals lost whose answers were not heard.
     unheard: Mutex<BTreeSet<Part>>,
@@ -44,6 +46,7 @@ impl Backend {
             away: AtomicBool::new(false),
             forgetful: AtomicBool::new(false),
             withholding: watch::Sender::new(false),
+            headless: Mutex::default(),
             slow: Mutex::new((StdRng::seed_from_u64(seed), Duration::ZERO)),
             unheard: Mutex::default(),
         }
@@ -62,6 +65,11 @@ impl Backend {
     /// From here on publishes take effect and are not answered until this is taken back.
     pub(super) fn hold_answers(&self, withholding: bool) {
         self.withholding.send_replace(withholding);
+    }
+
+    /// From here on there is no answer for the heads of these rooms.
+    pub(super) fn hide_heads(&self, rooms: &[&RoomName]) {
+        *self.headless.lock() = rooms.iter().copied().cloned().collect();
     }
 
     /// From here on every call takes up to so long there, and up to so long back.
@@ -115,8 +123,16 @@ impl Broker for Backend {
         self.call(self.broker.read(room, range, limit)).await.unwrap_or(Err(BrokerError::Unavailable))
     }
 
-    async fn heads(&self, rooms: &[RoomName]) -> Result<Vec<Head>, BrokerError> {
-        self.call(self.broker.heads(rooms)).await.unwrap_or(Err(BrokerError::Unavailable))
+    async fn heads(&self, rooms: &[RoomName]) -> Vec<Result<Head, BrokerError>> {
+        let heads = self.call(self.broker.heads(rooms)).await;
+        let mut heads = heads.unwrap_or_else(|| vec![Err(BrokerError::Unavailable); rooms.len()]);
+        let headless = self.headless.lock();
+        for (room, head) in rooms.iter().zip(&mut heads) {
+            if headless.contains(room) {
+                *head = Err(BrokerError::Unavailable);
+            }
+        }
+        heads
     }
 
     async fn mark_read(

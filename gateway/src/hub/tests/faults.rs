@@ -155,6 +155,38 @@ async fn within_five_seconds_after_bus_and_store_are_back_nothing_is_missing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_log_that_gives_no_answer_keeps_no_other_room_from_being_compared() {
+    let world = World::new();
+    let replica = world.replica();
+    let ada = world.client(&replica, "ada");
+    // Enough rooms for every worker to have some.
+    let mut rooms = Vec::new();
+    for number in 0..12 {
+        rooms.push(world.room(&format!("room-{number}")).await);
+        ada.join(&rooms[number]).await;
+    }
+    settle().await;
+    ada.news();
+    let away: Vec<_> = rooms[..6].iter().collect();
+    world.faults.set(replica.number, Conduct::Deaf);
+    replica.backend.hide_heads(&away);
+    // A loss that is told, one that is told while the first ones still wait, and one that nobody told.
+    for time in [Duration::from_secs(1), Duration::from_secs(1), Duration::from_secs(35)] {
+        for room in &rooms {
+            world.fill(room, 1).await;
+        }
+        if time < Duration::from_secs(30) {
+            replica.news.missed();
+        }
+        tokio::time::sleep(time).await;
+        assert_eq!(ada.news().len(), 6, "those whose logs answer, after {time:?}");
+    }
+    replica.backend.hide_heads(&[]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(ada.news().len(), 6 * 3, "and the others as soon as theirs do");
+}
+
+#[tokio::test(start_paused = true)]
 async fn where_retention_has_passed_what_was_lost_everybody_is_told_where_it_goes_on() {
     let mut world = World::new();
     world.kind.retention = Retention { bytes: 1_000, ..world.kind.retention };

@@ -142,7 +142,7 @@ async fn a_full_store_gives_up_the_ends_of_empty_logs_before_any_entry() {
         replica.append(by_nobody(&live, "hi")).await;
     }
     assert_eq!(replica.kept(&live).await.len(), 250);
-    let heads = replica.broker.heads(&rooms).await.unwrap();
+    let heads: Vec<_> = replica.broker.heads(&rooms).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(heads[0].pos.seq, 1, "somebody is in that room");
     assert!(heads[1..].iter().all(|head| head.pos.is_start()));
 }
