@@ -16,6 +16,8 @@ use crate::subscription::{Seen, Subscription};
 struct Known {
     /// A hash of its `pos`, which is its name.
     pos: u64,
+    /// Which message of ours it is.
+    message: Option<u64>,
     acknowledged: bool,
 }
 
@@ -149,7 +151,10 @@ impl Ledger {
 
     fn enter(&mut self, seq: u64, pos: &str, message: Option<u64>) -> Option<&mut Known> {
         let pos = self.hasher.hash_one(pos);
-        if self.entries.get(&seq).is_some_and(|known| known.pos != pos) {
+        let contradicts = |known: &Known| {
+            known.pos != pos || known.message.zip(message).is_some_and(|(known, message)| known != message)
+        };
+        if self.entries.get(&seq).is_some_and(contradicts) {
             if !self.forked {
                 self.result.contradicted += 1;
             }
@@ -161,7 +166,7 @@ impl Ledger {
         {
             self.check(seq, message);
         }
-        Some(self.entries.entry(seq).or_insert(Known { pos, acknowledged: false }))
+        Some(self.entries.entry(seq).or_insert(Known { pos, message, acknowledged: false }))
     }
 
     /// A message of ours is seen for the first time under this seq.
@@ -295,6 +300,12 @@ mod tests {
         let mut ledger = acknowledged(1);
         ledger.arrived(1, "k3-1-other", Some(9));
         assert_eq!((ledger.result().contradicted, ledger.result().acknowledged), (1, 1));
+        ledger.acknowledged(1, &pos(1), 2);
+        assert_eq!(
+            (ledger.result().contradicted, ledger.result().acknowledged),
+            (2, 1),
+            "two messages cannot be one entry"
+        );
     }
 
     #[test]

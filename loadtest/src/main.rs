@@ -12,6 +12,7 @@
 //! * [`subscription`]: the position in one room, and what one subscription saw.
 //! * [`ledger`]: what was sent to a room against what arrived.
 //! * [`latency`], [`tally`]: how long things took, and how often they went wrong.
+//! * [`processor`]: how much processor time the gateway used.
 //! * [`report`], [`verdict`], [`sentences`], [`progress`]: what comes out, for programs and for people.
 
 mod arrival;
@@ -20,6 +21,7 @@ mod ledger;
 mod payload;
 mod plan;
 mod player;
+mod processor;
 mod progress;
 mod report;
 mod run;

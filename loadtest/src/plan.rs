@@ -11,6 +11,7 @@ use hubbub_shared::RoomName;
 use hubbub_shared::names::NameError;
 
 use crate::payload;
+use crate::processor::Process;
 
 /// More connections to one address than this run out of local ports.
 const CLIENTS_PER_URL_MAX: usize = 25_000;
@@ -82,6 +83,9 @@ pub(crate) struct Arguments {
     /// How long the connections stay open after that, to look at the gateway at rest
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
     hold: Duration,
+    /// A process of this machine whose processor time is told, such as the gateway's; may be given several times
+    #[arg(long, value_name = "PID")]
+    pid: Vec<u32>,
     /// The seed of every random decision; drawn if not given
     #[arg(long)]
     seed: Option<u64>,
@@ -129,6 +133,7 @@ pub(crate) struct Plan {
     pub(crate) drain: Duration,
     #[serde(rename = "hold_ms", serialize_with = "milliseconds")]
     pub(crate) hold: Duration,
+    pub(crate) pids: Vec<u32>,
     pub(crate) max_p99_ms: Option<f64>,
     pub(crate) max_loss: u64,
 }
@@ -159,6 +164,8 @@ pub(crate) enum PlanError {
     TooManyClients { clients: usize, urls: usize },
     #[error("--payload-bytes must be at least {}: each message carries its number and its time", payload::BYTES_MIN)]
     PayloadTooSmall,
+    #[error("--pid {pid}: {error}; give the id of a process that runs on this machine, which must be a Linux")]
+    Pid { pid: u32, error: std::io::Error },
     #[error("--room-prefix {0} makes no room name: {1}")]
     RoomPrefix(String, NameError),
     #[error("the tokens could not be read from {path}: {error}")]
@@ -197,6 +204,7 @@ impl Plan {
             churn_every: arguments.churn_every,
             drain: arguments.drain,
             hold: arguments.hold,
+            pids: arguments.pid,
             max_p99_ms: arguments.max_p99_ms,
             max_loss: arguments.max_loss,
         };
@@ -236,6 +244,9 @@ impl Plan {
         }
         if self.payload_bytes < payload::BYTES_MIN {
             return Err(PlanError::PayloadTooSmall);
+        }
+        for &pid in &self.pids {
+            Process::look(pid).map_err(|error| PlanError::Pid { pid, error })?;
         }
         match RoomName::new(&self.room(self.rooms - 1)) {
             Ok(_) => Ok(()),
@@ -309,6 +320,7 @@ mod tests {
             ("-n 25001", "several addresses"),
             ("--payload-bytes 1", "at least"),
             ("--room-prefix a*", "'*'"),
+            ("--pid 4294967295", "--pid 4294967295"),
             ("--token-file /nowhere/tokens", "/nowhere/tokens"),
         ] {
             let error = plan(arguments).unwrap_err().to_string();

@@ -10,12 +10,13 @@ use crate::latency::Percentiles;
 use crate::ledger::RoomResult;
 use crate::plan::Plan;
 use crate::player::Outcome;
+use crate::processor::Processor;
 use crate::run::Shared;
 use crate::schedule::Schedule;
 use crate::verdict::Verdict;
 
 /// What the run itself measured.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Measured {
     /// Until everybody was in their rooms, or the time for it was over.
     pub(crate) connect: Duration,
@@ -25,6 +26,8 @@ pub(crate) struct Measured {
     pub(crate) drained: Duration,
     /// Whether all was answered and delivered.
     pub(crate) settled: bool,
+    /// From the first message due until all was answered and delivered.
+    pub(crate) processors: Vec<Processor>,
     pub(crate) interrupted: bool,
 }
 
@@ -37,6 +40,8 @@ pub(crate) struct Report {
     pub(crate) messages: Messages,
     pub(crate) deliveries: Deliveries,
     pub(crate) latencies: LatencyReport,
+    /// What the processes of `--pid` used from the first message on.
+    pub(crate) processors: Vec<Processor>,
     /// All rooms together.
     pub(crate) ledger: RoomResult,
     pub(crate) rooms: Vec<NamedRoom>,
@@ -169,6 +174,7 @@ impl Report {
                 delivered: latencies.delivered.percentiles(),
                 held_back: latencies.held_back.percentiles(),
             },
+            processors: measured.processors,
             ledger,
             rooms,
             errors: tallies.errors.counts(),

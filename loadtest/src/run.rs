@@ -15,6 +15,7 @@ use crate::latency::Latencies;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::player::{Outcome, Player};
+use crate::processor::Process;
 use crate::progress::Progress;
 use crate::report::{Measured, Report};
 use crate::schedule::{Schedule, Share};
@@ -148,6 +149,8 @@ impl Stagehand {
         let start = Instant::now() + RUN_UP;
         self.shared.started.get_or_init(|| start);
         let before = self.shared.tallies.deliveries.get();
+        // A process that has ended by now is missed when it is looked at for the second time.
+        let processes: Vec<_> = self.shared.plan.pids.iter().flat_map(|&pid| Process::look(pid)).collect();
         self.wait(Phase::Send, RUN_UP + duration).await;
         let sending = start.elapsed();
         let deliveries = self.shared.tallies.deliveries.get() - before;
@@ -158,6 +161,8 @@ impl Stagehand {
         self.wait(Phase::CatchUp, drain.saturating_sub(ended.elapsed())).await;
         let settled = answered && self.is_done(Phase::CatchUp);
         let drained = ended.elapsed();
+        let (sent, delivered) = (self.shared.tallies.sent.get(), self.shared.tallies.deliveries.get() - before);
+        let processors = processes.iter().map(|process| process.since(sent, delivered)).collect();
         self.wait(Phase::Hold, hold).await;
         Measured {
             connect,
@@ -165,6 +170,7 @@ impl Stagehand {
             deliveries_while_sending: deliveries,
             drained,
             settled,
+            processors,
             interrupted: self.interrupts > 0,
         }
     }

@@ -51,9 +51,9 @@ static SET_STANDING: Script = Script::new(Access::Tidy, &[STANDINGS, include_str
 const PUBLISHING: Bounds = Bounds { call: 64, call_bytes: 256 * 1024, waiting: 4_096 };
 /// Lanes where all keys may share a call: few, so that many publishes do.
 const LANES: usize = 4;
-/// How many rooms are asked for in one call, and how many such calls one server has at once; what else is asked of it
-/// meanwhile waits behind them.
-const ROOMS_PER_CALL: usize = 128;
+/// How many rooms are asked for in one call, and how many such calls one server has at once. A room costs it no less in
+/// larger calls, and what else is asked of it meanwhile waits behind them.
+const ROOMS_PER_CALL: usize = 32;
 const CALLS_AT_ONCE: usize = 8;
 /// Larger numbers are taken for this one, as scripts write no more digits. In milliseconds it is 300 years.
 const NUMBER_MAX: u64 = 10_000_000_000_000;

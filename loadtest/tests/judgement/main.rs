@@ -63,6 +63,28 @@ async fn a_gateway_that_keeps_its_promises_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn several_gateways_are_one_to_the_ledger() {
+    // Two gateways that do not share a room: clients that take turns see two logs where there must be one.
+    let other = Gateway::start(Fault::None).await;
+    let judged = judge("several", Fault::None, &format!("--url {}", other.url())).await;
+    assert!(judged.faults().contains("entries differed"), "{}", judged.text);
+    assert_eq!(judged.report["plan"]["urls"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_processor_time_of_a_process_is_told_per_message_and_delivery() {
+    let judged = judge("processor", Fault::None, &format!("--pid {}", std::process::id())).await;
+    judged.passes();
+    let [processor] = &judged.report["processors"].as_array().unwrap()[..] else { panic!("{}", judged.report) };
+    let number = |name: &str| processor[name].as_f64().unwrap();
+    assert_eq!(processor["pid"], std::process::id());
+    // Of 20 messages 80 deliveries are made.
+    assert!((number("us_per_message") - 4.0 * number("us_per_delivery")).abs() < 1.0, "{processor}");
+    assert!((number("cpu_ms") * 1_000.0 / 20.0 - number("us_per_message")).abs() < 1.0, "{processor}");
+    assert!(judged.text.contains("Processor time") && judged.text.contains("per delivery"), "{}", judged.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn several_rooms_have_a_ledger_each() {
     let judged = judge("rooms", Fault::None, "--rooms 4 --rooms-per-client 2 --room-prefix r --rate 32").await;
     judged.passes();
