@@ -8,6 +8,7 @@ use axum::Router;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -142,8 +143,10 @@ impl App {
             registry: registry.clone(),
             clock,
             metrics: metrics.connection.clone(),
+            doubt: Notify::new(),
         });
         tasks.spawn(orders::follow(context.clone(), stop.clone()));
+        tasks.spawn(orders::check_when_in_doubt(context.clone(), stop.clone()));
         tasks.spawn(replicas::keep_announced(
             backends.replicas.clone(),
             announcement(context.clone(), backends::seen_from_outside(address, config).await),

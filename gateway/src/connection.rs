@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubbub_shared::limits::Limits as WireLimits;
+use tokio::sync::Notify;
 
 use crate::auth::Authenticator;
 use crate::clock::Clock;
@@ -79,4 +80,6 @@ pub struct Context {
     pub clock: Clock,
     /// Counters.
     pub metrics: ConnectionMetrics,
+    /// Told where an order may have missed a connection: all are looked at again then.
+    pub doubt: Notify,
 }

@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot run its program has failed")]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
+use hubbub_testbed::RedisServer;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
@@ -160,4 +162,47 @@ fn what_everybody_could_use_is_warned_of_loudly() {
         .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("development secret") && said.contains("guests"), "{said}");
+}
+
+#[tokio::test]
+async fn every_join_is_answered_once_whenever_redis_falls_silent() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let gateway = Gateway::start(&[("HUBBUB_REDIS__URL", url.as_str()), ("HUBBUB_BROKER__DEADLINE_MS", "300")]);
+    // Where in a join the silence begins is chance, so it falls into several hundred.
+    for round in 0..8 {
+        let mut client = gateway.connect().await;
+        while next(&mut client).await["type"] != "welcome" {
+            client = gateway.connect().await;
+        }
+        let join = |id: u64| json!({"type": "join", "id": id, "room": format!("room-{round}-{id}")});
+        let leave = |id: u64| json!({"type": "leave", "id": 100 + id, "room": format!("room-{round}-{id}")});
+        for id in 2..=61 {
+            client.feed(Message::text(join(id).to_string())).await.unwrap();
+        }
+        client.flush().await.unwrap();
+        let mut answers = BTreeMap::new();
+        while answers.len() < 60 {
+            let frame = next(&mut client).await;
+            if frame["type"] == "joined" && answers.is_empty() {
+                redis.pause();
+            }
+            if let Some(id) = frame["id"].as_u64() {
+                *answers.entry(id).or_insert(0) += 1;
+            }
+        }
+        // A room's requests take effect one after the other, so that who has left is done with joining.
+        for id in 2..=61 {
+            client.feed(Message::text(leave(id).to_string())).await.unwrap();
+        }
+        client.flush().await.unwrap();
+        while answers.len() < 120 {
+            if let Some(id) = next(&mut client).await["id"].as_u64() {
+                *answers.entry(id).or_insert(0) += 1;
+            }
+        }
+        redis.resume();
+        let twice: Vec<_> = answers.into_iter().filter(|(_, count)| *count > 1).collect();
+        assert!(twice.is_empty(), "round {round}: requests and how often each was answered: {twice:?}");
+    }
 }

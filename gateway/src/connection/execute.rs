@@ -122,9 +122,13 @@ impl Conn {
         self.joining.fetch_sub(1, Ordering::Relaxed);
         result?;
         // A ban may have come between the look at it and the join; its order found no subscription then.
-        let standing = self.context.rooms.broker.standing(&join.room, &self.handle.user).await?;
-        if standing.banned {
-            self.context.hub.remove(outbox, &join.room, RemovedReason::Banned).await;
+        match self.context.rooms.broker.standing(&join.room, &self.handle.user).await {
+            Ok(standing) if standing.banned => {
+                self.context.hub.remove(outbox, &join.room, RemovedReason::Banned).await;
+            }
+            Ok(_) => {}
+            // The join has been answered already.
+            Err(_) => self.context.doubt.notify_one(),
         }
         Ok(())
     }

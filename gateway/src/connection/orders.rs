@@ -1,14 +1,23 @@
 //! Does on this replica what the control log orders.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::StreamExt;
+use hubbub_shared::server_frame::RemovedReason;
 use hubbub_shared::{CloseCode, UserId};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::handle::{Ending, Handle};
 use crate::control::{Heard, Order, Orders};
+use crate::fault::Fault;
 use crate::sessions::SessionsError;
+
+/// How many connections are looked at again at once.
+const CHECKS_MAX: usize = 64;
+/// How long to wait before those are looked at that the store gave no answer for.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// Follows the control log until the replica stops.
 pub async fn follow(context: Arc<Context>, stop: CancellationToken) {
@@ -26,7 +35,7 @@ pub async fn follow(context: Arc<Context>, stop: CancellationToken) {
         match heard {
             None => return,
             Some(Heard::Order(order)) => carry_out(&context, order).await,
-            Some(Heard::Uncertain) => check_all(&context).await,
+            Some(Heard::Uncertain) => context.doubt.notify_one(),
         }
     }
 }
@@ -59,21 +68,41 @@ async fn carry_out(context: &Context, order: Order) {
     }
 }
 
-/// Orders may have been missed: looks at every connection's credential again.
-async fn check_all(context: &Context) {
-    for handle in context.registry.all() {
-        match refused(context, &handle).await {
-            Ok(None) | Err(SessionsError::Unavailable) => {}
-            Ok(Some(refused)) => handle.end(Ending::new(refused.code())),
+/// Looks at every connection again whenever an order may have missed one, until the replica stops. What could not be
+/// looked at because the store did not answer is looked at later.
+pub async fn check_when_in_doubt(context: Arc<Context>, stop: CancellationToken) {
+    let mut unchecked = Vec::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = context.doubt.notified() => unchecked = context.registry.all(),
+            () = tokio::time::sleep(RETRY), if !unchecked.is_empty() => {}
         }
-        for (_, room) in handle.outbox.subscriptions() {
-            let standing = context.rooms.broker.standing(&room.name, &handle.user).await;
-            if standing.is_ok_and(|standing| standing.banned) {
-                let reason = hubbub_shared::server_frame::RemovedReason::Banned;
-                context.hub.remove(&handle.outbox, &room.name, reason).await;
-            }
+        let checks = unchecked.into_iter().map(|handle| async {
+            let checked = check(&context, &handle).await.is_ok();
+            (!checked).then_some(handle)
+        });
+        let checks = futures_util::stream::iter(checks).buffer_unordered(CHECKS_MAX).filter_map(std::future::ready);
+        unchecked = tokio::select! {
+            () = stop.cancelled() => return,
+            unchecked = checks.collect() => unchecked,
+        };
+        unchecked.retain(|handle| context.registry.get(handle.id).is_some());
+    }
+}
+
+/// Looks at a connection's credential and its rooms again.
+async fn check(context: &Context, handle: &Handle) -> Result<(), Fault> {
+    if let Some(refused) = refused(context, handle).await? {
+        handle.end(Ending::new(refused.code()));
+        return Ok(());
+    }
+    for (_, room) in handle.outbox.subscriptions() {
+        if context.rooms.broker.standing(&room.name, &handle.user).await?.banned {
+            context.hub.remove(&handle.outbox, &room.name, RemovedReason::Banned).await;
         }
     }
+    Ok(())
 }
 
 /// Why a connection that was welcome is so no more.
