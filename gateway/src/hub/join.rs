@@ -119,7 +119,7 @@ impl Hub {
             let start = self.find_start(&room, join).await?;
             let unread = self.broker.unread(&outbox.user.user, std::slice::from_ref(&join.room)).await?;
             let unread = unread.first().copied();
-            self.await_head(&room, unread.map_or(0, |unread| unread.head_seq)).await;
+            self.await_head(&room, unread.map_or(0, |unread| unread.head_seq)).await?;
             let Some(mut entrance) = self.enter(&room, outbox) else { continue };
             let members = if room.kind.presence { Some(self.declare(&room, &outbox.user.user).await?) } else { None };
             let joined = |pos: Position, replayed: u64, recovered| Joined {
@@ -179,9 +179,9 @@ impl Hub {
         self.wait_until(room, pos.seq, reached).await
     }
 
-    /// Gives the bus a moment to bring what the log has already: who was told of an entry and joins then is shown a head
-    /// that is no older.
-    async fn await_head(self: &Arc<Self>, room: &Arc<Room>, seq: u64) {
+    /// Gives the bus a moment to bring what the log has already, and asks the log where it does not: who was told of an
+    /// entry and joins then is shown a head that is no older.
+    async fn await_head(self: &Arc<Self>, room: &Arc<Room>, seq: u64) -> Result<(), BrokerError> {
         let reached = async {
             loop {
                 let moved = room.moved.notified();
@@ -191,10 +191,14 @@ impl Hub {
                 moved.await;
             }
         };
-        // Where it takes longer, the entries come behind the `joined` instead: the bus may have lost them.
-        if timeout(BUS_DELAY, reached).await.is_err() && room.suspect(seq) {
+        if timeout(BUS_DELAY, reached).await.is_ok() {
+            return Ok(());
+        }
+        // The bus may have lost them, and with them the word of a deletion, whose data must not be replayed any more.
+        if room.suspect(seq) {
             self.spawn_catch_up(room);
         }
+        self.wait_until(room, seq, |state| state.phase == Phase::Live).await
     }
 
     /// Compares the room with its log once more, and waits until that is done.

@@ -109,3 +109,21 @@ async fn a_second_behind_a_deletion_that_the_bus_lost_no_page_carries_its_data()
     }
     assert_eq!(last.as_deref(), Some("blank 2"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_second_behind_a_deletion_that_the_bus_lost_the_ring_carries_no_data_of_it() {
+    let world = World::new();
+    let replica = world.replica();
+    let room = world.room("general").await;
+    let ada = world.client(&replica, "ada");
+    ada.join(&room).await;
+    let target = world.append(message(&room, "bob", "secret")).await;
+    settle().await;
+    world.faults.set(replica.number, crate::broker::memory::faults::Conduct::Deaf);
+    world.append(delete(&room, "bob", &target)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let eve = world.client(&replica, "eve");
+    eve.join_with(&room, None, 5).await;
+    settle().await;
+    assert_eq!(eve.news(), ["joined 2 +2", "blank 1", "delete 2"]);
+}
