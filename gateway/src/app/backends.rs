@@ -104,10 +104,8 @@ fn embedded(parts: &BackendParts<'_>) -> Backends {
 /// What many replicas share.
 fn redis(parts: &BackendParts<'_>, url: &RedisUrl) -> Result<Backends, StartError> {
     let &BackendParts { config, news, metrics, tasks, stop, .. } = parts;
-    let tls = match url.tls {
-        true => Some(Tls::new(config.redis.ca_file.as_deref()).map_err(|error| StartError::Redis(error.to_string()))?),
-        false => None,
-    };
+    let tls = url.tls.then(|| Tls::new(config.redis.ca_file.as_deref())).transpose();
+    let tls = tls.map_err(|error| StartError::Redis(error.to_string()))?;
     let settings = RedisSettings {
         url: url.clone(),
         prefix: config.redis.prefix.clone(),
