@@ -59,9 +59,11 @@ async fn carry_out(context: &Context, order: Order) {
             // Whoever logged in again after the revocation stays: only what it refuses now is closed.
             for handle in context.registry.of_user(&user) {
                 let refused = if banned { Ok(Some(Refused::Banned)) } else { refused(context, &handle).await };
-                // Where nobody knows, the order holds.
-                if let Some(refused) = refused.unwrap_or(Some(Refused::Revoked)) {
-                    handle.end(Ending::new(refused.code()));
+                match refused {
+                    Ok(Some(refused)) => handle.end(Ending::new(refused.code())),
+                    Ok(None) => {}
+                    // Where nobody knows the order holds, but whoever logged in again may come back.
+                    Err(SessionsError::Unavailable) => handle.end(Ending::new(CloseCode::Unavailable)),
                 }
             }
         }

@@ -25,7 +25,7 @@ static CHARGE: Script = Script::new(Access::Tidy, &[include_str!("redis/charge.l
 
 /// What goes together in one call: so much that a busy replica needs few calls, and so little that none takes longer than
 /// half a millisecond of the server's time.
-const BOUNDS: Bounds = Bounds { call: 64, call_bytes: usize::MAX, waiting: 8_192 };
+const BOUNDS: Bounds = Bounds { call: 24, call_bytes: usize::MAX, waiting: 8_192 };
 
 /// Rate limits in Redis.
 #[derive(Debug)]
