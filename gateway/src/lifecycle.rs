@@ -105,7 +105,9 @@ fn tell_all(registry: &Registry, notice: Notice, backend: Backend) {
     let handles = registry.all();
     match backend {
         Backend::Heard => tracing::info!(connections = handles.len(), "the backend is back"),
-        Backend::Away => tracing::error!(connections = handles.len(), "the backend does not answer"),
+        Backend::Away => {
+            tracing::error!(connections = handles.len(), "the backend does not answer, or takes no writes")
+        }
         Backend::Deaf => {
             tracing::error!(connections = handles.len(), "the backend answers, but other replicas are not heard");
         }

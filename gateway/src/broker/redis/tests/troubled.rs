@@ -50,6 +50,18 @@ async fn a_server_without_memory_refuses_what_is_new_and_shows_what_is_there() {
 }
 
 #[tokio::test]
+async fn what_stands_in_the_log_counts_though_the_bus_is_forbidden() {
+    let server = RedisServer::start_with_user("mute", "word", &["~hb:*", "resetchannels", "+@all"]);
+    let visit = World::on(server, 1, DEADLINE).visit();
+    let (replica, one, two) = (visit.replica().await, a_room(), a_room());
+    let publishes = [&one, &two, &one].map(|room| replica.append(message(room, "ada", "hi")));
+    let positions = futures_util::future::join_all(publishes).await;
+    assert_eq!(positions.iter().map(|pos| pos.seq).collect::<Vec<_>>(), [1, 1, 2]);
+    assert_eq!(seqs(&replica.kept(&one).await), [1, 2]);
+    assert_eq!(seqs(&replica.kept(&two).await), [1]);
+}
+
+#[tokio::test]
 async fn a_call_that_was_not_answered_in_time_can_be_made_again_with_its_key() {
     let world = World::on(RedisServer::start(), 1, Duration::from_millis(300));
     let visit = world.visit();
