@@ -106,7 +106,7 @@ fn tell_all(registry: &Registry, notice: Notice, backend: Backend) {
     match backend {
         Backend::Heard => tracing::info!(connections = handles.len(), "the backend is back"),
         Backend::Away => {
-            tracing::error!(connections = handles.len(), "the backend does not answer, or takes no writes")
+            tracing::error!(connections = handles.len(), "the backend does not answer, or takes no writes");
         }
         Backend::Deaf => {
             tracing::error!(connections = handles.len(), "the backend answers, but other replicas are not heard");
