@@ -220,6 +220,15 @@ impl Client {
         self.stash.drain(..).collect()
     }
 
+    /// All that was not read, up to the entry with this number, which may come after the reply to whoever made it.
+    pub(crate) async fn up_to(&mut self, seq: usize) -> Vec<Value> {
+        let mut frames = self.pending().await;
+        while frames.iter().all(|frame| frame["seq"] != seq) {
+            frames.push(self.next().await);
+        }
+        frames
+    }
+
     /// Nothing has come by the time the gateway answers a ping.
     pub(crate) async fn hears_nothing(&mut self) {
         let pending = self.pending().await;

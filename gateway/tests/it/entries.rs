@@ -179,7 +179,7 @@ async fn a_reaction_that_is_there_is_not_added_again_and_one_that_is_not_is_not_
     let never = bob.ask(react("👀", "remove")).await;
     shows(&never, json!({"type": "sent", "seq": head["seq"], "pos": head["pos"], "duplicate": true}));
     shows(&bob.ask(react("👍", "add")).await, json!({"seq": 8, "duplicate": null}));
-    let heard: Vec<_> = ada.pending().await;
+    let heard = ada.up_to(8).await;
     assert_eq!(seqs(&heard), (1..=8).collect::<Vec<_>>());
 }
 
@@ -195,7 +195,7 @@ async fn deleted_is_gone_from_replay_and_history_with_its_edits() {
     }
     ada.ask(json!({"type": "edit", "room": "r", "target": other, "data": "kept too"})).await;
     ada.ask(json!({"type": "react", "room": "r", "target": target, "emoji": "👍", "op": "add"})).await;
-    let live = ada.pending().await;
+    let live = ada.up_to(7).await;
     assert_eq!(seqs(&live), (1..=7).collect::<Vec<_>>());
     ada.ask(json!({"type": "delete", "room": "r", "target": target})).await;
     shows(&ada.expect("delete").await, json!({"seq": 8, "target": target}));
@@ -213,7 +213,7 @@ async fn deleted_is_gone_from_replay_and_history_with_its_edits() {
     assert_eq!(history(&mut bob, "r").await[..7], wanted);
     bob.joins_with("r", json!({"limit": 100})).await;
     cy.joins_with("r", json!({"since": before})).await;
-    let (replayed, resumed) = (bob.pending().await, cy.pending().await);
+    let (replayed, resumed) = (bob.up_to(8).await, cy.up_to(8).await);
     assert_eq!(replayed[..7], wanted);
     assert_eq!(resumed[..6], wanted[1..]);
     for entries in [replayed, resumed] {
@@ -231,7 +231,7 @@ async fn a_target_on_its_way_to_somebody_who_is_behind_is_gone_once_its_delete_i
         let mut bob = gateway.user(&format!("bob{round}")).await;
         let joined = bob.joins_with("r", json!({"since": joined["pos"]})).await;
         shows(&joined, json!({"recovered": true, "seq": 2 * (round + 1)}));
-        let replayed = bob.pending().await;
+        let replayed = bob.up_to(2 * (round + 1)).await;
         assert_eq!(replayed.len(), 2 * (round + 1));
         assert!(replayed.iter().all(|entry| entry["data"].is_null()), "{replayed:?}");
     }

@@ -138,7 +138,7 @@ async fn who_is_muted_may_read_and_not_speak() {
     mo.says("r", 2).await;
     shows(&mo.next().await, json!({"type": "message", "seq": 3}));
     mo.hears_nothing().await;
-    let heard = eve.pending().await;
+    let heard = eve.up_to(3).await;
     assert_eq!(seqs(&heard), [2, 3]);
     eve.says("other", 1).await;
     rules(&mut mo, "unmute", json!({})).await;
