@@ -28,8 +28,6 @@ use self::{
 use super::{Channel, Keys, RedisError, topology::Finder, url::HostPort, wire::Login};
 use crate::random;
 
-/// How long who subscribes waits for Redis.
-const SUBSCRIBE_WITHIN: Duration = Duration::from_secs(2);
 /// The length of the word that tells this run's probes from those of others.
 const PROBE_CHARACTERS: usize = 12;
 
@@ -58,6 +56,8 @@ pub struct Parts {
     pub publish: Publish,
     /// Who hears.
     pub ear: Arc<dyn Ear>,
+    /// How long who subscribes waits for Redis.
+    pub deadline: Duration,
 }
 
 /// What the tasks of a bus share.
@@ -73,6 +73,7 @@ struct Shared {
 pub struct Bus {
     shared: Arc<Shared>,
     hearing: watch::Receiver<bool>,
+    deadline: Duration,
 }
 
 impl fmt::Debug for Parts {
@@ -90,7 +91,7 @@ impl fmt::Debug for Bus {
 impl Bus {
     /// Connects to every master there is and will be, until it is stopped.
     pub fn start(parts: Parts, tasks: &TaskTracker, stop: CancellationToken) -> Self {
-        let Parts { finder, login, keys, publish, ear } = parts;
+        let Parts { finder, login, keys, publish, ear, deadline } = parts;
         let word = random::word(PROBE_CHARACTERS);
         let shared = Arc::new(Shared {
             finder,
@@ -105,7 +106,7 @@ impl Bus {
         let stopped = stop.clone();
         tasks.spawn(async move { stopped.run_until_cancelled(prober.run()).await });
         tasks.spawn(async move { stop.run_until_cancelled(lines.run()).await });
-        Self { shared, hearing }
+        Self { shared, hearing, deadline }
     }
 
     /// Answers when Redis has confirmed that the channel is heard. It then stays so, across every failure, until it is
@@ -117,7 +118,7 @@ impl Bus {
             Wish::Waits(answer) => answer,
         };
         let mut waiting = Waiting { shared: &self.shared, channel, answer, is_over: false };
-        let answer = match timeout(SUBSCRIBE_WITHIN, &mut waiting.answer).await {
+        let answer = match timeout(self.deadline, &mut waiting.answer).await {
             Ok(Ok(answer)) => answer,
             // Either the deadline has passed, or somebody else has unsubscribed it.
             Ok(Err(_)) | Err(_) => waiting.answer.try_recv().unwrap_or(Err(RedisError::Unavailable)),

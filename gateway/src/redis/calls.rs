@@ -104,6 +104,7 @@ impl Redis {
             keys: self.keys.clone(),
             publish,
             ear: Arc::new(Counting { ear, metrics: self.metrics.clone() }),
+            deadline: self.deadline,
         };
         Bus::start(parts, tasks, stop)
     }

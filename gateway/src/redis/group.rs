@@ -31,7 +31,7 @@ pub struct Bounds {
 /// Asks many questions of one lane in one call; the answers come in the order of the questions.
 pub type Call<Q, A> = Box<dyn Fn(usize, Vec<Q>) -> BoxFuture<'static, Result<Vec<A>, RedisError>> + Send + Sync>;
 
-/// Questions that wait for their lane's call. Clones share the lanes.
+/// Questions that wait for their lane's call.
 pub struct Group<Q, A>(Arc<Shared<Q, A>>);
 
 struct Shared<Q, A> {
@@ -132,12 +132,6 @@ impl<Q, A> Shared<Q, A> {
             return None;
         }
         Some((questions, askers))
-    }
-}
-
-impl<Q, A> Clone for Group<Q, A> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
     }
 }
 

@@ -21,14 +21,19 @@ pub(crate) struct Connected {
 /// Connects to the servers of a URL, of which nothing is waited for.
 pub(crate) fn connect(url: &str) -> Connected {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    Connected { redis: start(url, Duration::from_secs(2), &tasks, &stop), tasks, stop }
+}
+
+/// As `connect`, with a deadline and an end of the test's own.
+pub(crate) fn start(url: &str, deadline: Duration, tasks: &TaskTracker, stop: &CancellationToken) -> Arc<Redis> {
     let settings = RedisSettings {
         url: url.parse().unwrap(),
         prefix: "hb".to_owned(),
         tls: None,
-        deadline: Duration::from_secs(2),
+        deadline,
         metrics: RedisMetrics::default(),
     };
-    Connected { redis: Redis::start(settings, &tasks, &stop).unwrap(), tasks, stop }
+    Redis::start(settings, tasks, stop).unwrap()
 }
 
 impl Deref for Connected {

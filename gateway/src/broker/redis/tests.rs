@@ -12,7 +12,7 @@ use crate::broker::conformance::model::a_log_is_like_its_model;
 use crate::broker::conformance::model::plan::plans;
 use crate::broker::conformance::{Fixture, Replica, broker_conformance};
 use crate::broker::news;
-use crate::redis::{RedisMetrics, RedisSettings};
+use crate::redis::testing;
 
 mod cluster;
 mod frames;
@@ -68,14 +68,7 @@ type Attached = Replica<RedisBroker>;
 
 /// Connects to a Redis, for which time stands still.
 fn connect(url: &str, deadline: Duration, stop: &CancellationToken) -> Arc<Redis> {
-    let settings = RedisSettings {
-        url: url.parse().unwrap(),
-        prefix: "hb".to_owned(),
-        tls: None,
-        deadline,
-        metrics: RedisMetrics::default(),
-    };
-    let redis = Redis::start(settings, &TaskTracker::new(), stop).unwrap();
+    let redis = testing::start(url, deadline, &TaskTracker::new(), stop);
     redis.set_now_ms(Some(START_MS));
     redis
 }

@@ -1,37 +1,20 @@
 //! Locks in a real Redis under the promises of all lock stores, and under their own.
 
 use hubbub_testbed::RedisServer;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::locks::conformance::{Fixture, locks_conformance};
-use crate::redis::{RedisMetrics, RedisSettings};
+use crate::redis::testing::{Connected, connect};
 
 struct Store {
+    redis: Connected,
     server: RedisServer,
-    redis: Arc<Redis>,
-    stop: CancellationToken,
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
 }
 
 impl Store {
     fn start() -> Self {
-        let (server, stop) = (RedisServer::start(), CancellationToken::new());
-        let settings = RedisSettings {
-            url: server.url().parse().unwrap(),
-            prefix: "hb".to_owned(),
-            tls: None,
-            deadline: Duration::from_secs(2),
-            metrics: RedisMetrics::default(),
-        };
-        let redis = Redis::start(settings, &TaskTracker::new(), &stop).unwrap();
-        Self { server, redis, stop }
+        let server = RedisServer::start();
+        Self { redis: connect(&server.url()), server }
     }
 
     fn locks(&self) -> RedisLocks {

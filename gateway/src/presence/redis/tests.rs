@@ -15,7 +15,7 @@ use crate::locks::memory::MemoryLocks;
 use crate::locks::redis::RedisLocks;
 use crate::presence::conformance::model::{plans, presence_is_like_its_model};
 use crate::presence::conformance::{Fixture, Replica, presence_conformance};
-use crate::redis::{RedisMetrics, RedisSettings};
+use crate::redis::testing;
 
 mod cluster;
 mod failing;
@@ -44,14 +44,7 @@ impl Drop for Store {
 
 /// Connects to a Redis, for which time stands still.
 fn connect(url: &str, stop: &CancellationToken) -> Arc<Redis> {
-    let settings = RedisSettings {
-        url: url.parse().unwrap(),
-        prefix: "hb".to_owned(),
-        tls: None,
-        deadline: Duration::from_secs(2),
-        metrics: RedisMetrics::default(),
-    };
-    let redis = Redis::start(settings, &TaskTracker::new(), stop).unwrap();
+    let redis = testing::start(url, Duration::from_secs(2), &TaskTracker::new(), stop);
     redis.set_now_ms(Some(START_MS));
     redis
 }

@@ -7,6 +7,7 @@ use hubbub_testbed::{Cluster, RedisServer};
 
 use super::*;
 use crate::redis::Access as ScriptAccess;
+use crate::redis::testing::{self, Connected};
 
 static COUNT: Script = Script::new(ScriptAccess::Write, &["return redis.call('INCR', KEYS[1])"]);
 static COUNTED: Script = Script::new(ScriptAccess::Read, &["return tonumber(redis.call('GET', KEYS[1]) or 0)"]);
@@ -20,26 +21,11 @@ const PATIENCE_OF_A_CALL: Duration = Duration::from_millis(1_100);
 const OUTAGE: Duration = Duration::from_secs(20);
 
 struct World {
-    redis: Arc<Redis>,
-    stop: CancellationToken,
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
+    redis: Connected,
 }
 
 fn connect(url: &str) -> World {
-    let stop = CancellationToken::new();
-    let settings = RedisSettings {
-        url: url.parse().unwrap(),
-        prefix: "hb".to_owned(),
-        tls: None,
-        deadline: DEADLINE,
-        metrics: RedisMetrics::default(),
-    };
-    World { redis: Redis::start(settings, &TaskTracker::new(), &stop).unwrap(), stop }
+    World { redis: testing::connect(url) }
 }
 
 impl World {

@@ -76,6 +76,10 @@ async fn a_call_that_was_not_answered_in_time_can_be_made_again_with_its_key() {
         assert!(start.elapsed() < Duration::from_secs(2), "the deadline is kept");
         let heads = replica.broker.heads(std::slice::from_ref(&room)).await;
         assert!(matches!(heads[..], [Err(BrokerError::Unavailable)]), "{heads:?}");
+        let start = std::time::Instant::now();
+        let unheard = replica.broker.subscribe(&a_room()).await;
+        assert!(matches!(unheard, Err(BrokerError::Unavailable)), "{unheard:?}");
+        assert!(start.elapsed() < Duration::from_secs(1), "a subscription keeps the deadline too");
         world.server.resume();
         let published = until_answered(&replica, keyed).await;
         assert!(matches!(published, Published::Appended { .. } | Published::Duplicate { .. }), "{published:?}");
