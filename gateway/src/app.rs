@@ -25,7 +25,7 @@ use crate::lifecycle::{self, Phase, Readiness};
 use crate::replicas::{self, Announcement};
 use crate::rooms::Rooms;
 use crate::telemetry::metrics::Metrics;
-use crate::transport::{self, Transport};
+use crate::transport::{self, Flushers, Transport};
 use crate::{dialect, ids};
 
 mod backends;
@@ -164,6 +164,7 @@ impl App {
             origins: config.server.origins.clone(),
             cookie: config.auth.cookie.clone(),
             tasks: connections.clone(),
+            flushers: Flushers::start(&tasks, &stop),
         });
         let mut exported = MetricsRegistry::with_prefix("hubbub");
         metrics.register(&mut exported);

@@ -3,7 +3,7 @@
 //! * [`link`]: what a connection needs of its transport.
 //! * [`command`], [`reply`]: what is asked and told, before any wire language; [`reply::Dialect`] is the seam to those.
 //! * [`serve`]: the whole life; [`hello`] opens it, [`live`] is its loop, [`lanes`] the order in which requests take
-//!   effect, [`execute`] what each request does, [`writer`] the way out, [`rhythm`] the clocks.
+//!   effect, [`execute`] what each request does, [`rhythm`] the clocks.
 //! * [`handle`], [`registry`]: how the rest of the gateway reaches a connection; [`orders`] does what other replicas
 //!   ask for.
 
@@ -32,7 +32,6 @@ pub mod registry;
 pub mod reply;
 pub mod rhythm;
 pub mod serve;
-pub mod writer;
 
 use registry::Registry;
 

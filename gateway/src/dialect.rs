@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::connection::reply::Dialect;
 
+pub mod framing;
 pub mod native;
 
 use native::Native;

@@ -1,7 +1,10 @@
 //! Sockets: the WebSocket upgrade, frames in, outbox out. The only place that knows WebSocket's own types.
 
-pub mod counted;
+pub mod flusher;
+mod socket;
 pub mod upgrade;
 pub mod websocket;
+mod writer;
 
+pub use flusher::Flushers;
 pub use upgrade::{Transport, router};

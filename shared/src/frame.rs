@@ -216,6 +216,15 @@ macro_rules! frames {
                 // Frames hold strings, numbers and JSON values; none of their maps has keys that are no strings.
                 serde_json::to_string(self).unwrap_or_default()
             }
+
+            /// Appends one frame to a buffer.
+            pub fn encode_to(&self, buffer: &mut Vec<u8>) {
+                let start = buffer.len();
+                // As above; what could not be written would leave nothing behind.
+                if serde_json::to_writer(&mut *buffer, self).is_err() {
+                    buffer.truncate(start);
+                }
+            }
         }
     };
 }

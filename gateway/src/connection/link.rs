@@ -1,9 +1,12 @@
 //! What a connection needs of its transport: frames in, frames out, and word of what the socket took.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+
+use crate::hub::outbox::Outbox;
 
 /// What comes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,19 +32,22 @@ pub enum ReadFault {
     Gone,
 }
 
-/// What goes out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outgoing {
-    /// A text frame.
-    Frame(Bytes),
-    /// The end.
-    Close {
-        /// Why, as a number.
-        code: u16,
-        /// Why, for people.
-        reason: &'static str,
-    },
+/// The way out. Nothing here waits for the client: what it does not take stays in line.
+pub trait Outlet {
+    /// From here on what the outbox holds is written, until it is closed and empty.
+    fn follow(&self, outbox: Arc<Outbox>);
+
+    /// Lets go of the outbox. Behind what is in line already come a last frame and a close frame, with its code and its
+    /// sentence for people.
+    fn end(&self, last: Option<&Bytes>, close: Option<(u16, &'static str)>);
+
+    /// Waits until everything is handed to the socket and nothing more can come.
+    fn written(&self) -> impl Future<Output = Result<(), Gone>> + Send;
 }
+
+/// The client takes nothing any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone;
 
 /// How many bytes the socket has taken: what a slow client is told by.
 #[derive(Debug, Default)]

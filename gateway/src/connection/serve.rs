@@ -5,17 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use hubbub_shared::CloseCode;
 
 use super::Context;
 use super::command::{Command, Hello, Request};
 use super::handle::Ending;
 use super::hello::LoggedIn;
-use super::link::{Incoming, Opening, Outgoing, ReadFault, Traffic};
+use super::link::{Incoming, Opening, Outlet, ReadFault, Traffic};
 use super::live::Live;
 use super::reply::{Dialect, Reply};
-use super::writer::write_all;
 use crate::fault::Fault;
 
 /// How long a client that is being closed may take to read what is left for it.
@@ -31,20 +30,20 @@ pub async fn serve<R, W>(
     traffic: Arc<Traffic>,
     fits: bool,
     mut reader: R,
-    mut writer: W,
+    outlet: &W,
 ) where
     R: Stream<Item = Result<Incoming, ReadFault>> + Unpin,
-    W: Sink<Outgoing> + Unpin,
+    W: Outlet,
 {
     match Box::pin(open(&context, opening, &dialect, fits, &mut reader)).await {
         Ok(logged_in) => {
             let live = Box::new(Live::new(&context, logged_in, traffic));
-            Box::pin(live.run(&mut reader, &mut writer)).await;
+            Box::pin(live.run(&mut reader, outlet)).await;
         }
         Err(Some(ending)) => {
             context.metrics.failed(ending.fault.code());
             context.metrics.ended(Some(ending.code));
-            Box::pin(refuse(dialect, ending, &mut reader, &mut writer)).await;
+            Box::pin(refuse(dialect, ending, &mut reader, outlet)).await;
         }
         Err(None) => {}
     }
@@ -72,17 +71,14 @@ where
 }
 
 /// Says why a client is not let in.
-async fn refuse<R, W>(dialect: Arc<dyn Dialect>, ending: Ending, reader: &mut R, writer: &mut W)
+async fn refuse<R, W>(dialect: Arc<dyn Dialect>, ending: Ending, reader: &mut R, outlet: &W)
 where
     R: Stream<Item = Result<Incoming, ReadFault>> + Unpin,
-    W: Sink<Outgoing> + Unpin,
+    W: Outlet,
 {
     let error = dialect.reply(ending.id, &Reply::Error(&ending.fault));
-    let last = async {
-        writer.send(Outgoing::Frame(error)).await?;
-        writer.send(close(&ending)).await
-    };
-    if matches!(tokio::time::timeout(LAST_FRAMES, last).await, Ok(Ok(()))) {
+    outlet.end(Some(&error), Some(ending.close()));
+    if matches!(tokio::time::timeout(LAST_FRAMES, outlet.written()).await, Ok(Ok(()))) {
         say_goodbye(reader).await;
     }
 }
@@ -118,11 +114,6 @@ fn not_hello(why: &str) -> Ending {
     Ending::because(CloseCode::HelloExpected, fault)
 }
 
-fn close(ending: &Ending) -> Outgoing {
-    let (code, reason) = ending.close();
-    Outgoing::Close { code, reason }
-}
-
 /// Reads on until the client has closed its side, because a socket that is dropped with unread bytes in it may take
 /// the last frames with it.
 async fn say_goodbye<R>(reader: &mut R)
@@ -136,14 +127,15 @@ where
 
 impl Live {
     /// Runs until either side ends the connection.
-    async fn run<R, W>(mut self: Box<Self>, reader: &mut R, writer: &mut W)
+    async fn run<R, W>(mut self: Box<Self>, reader: &mut R, outlet: &W)
     where
         R: Stream<Item = Result<Incoming, ReadFault>> + Unpin,
-        W: Sink<Outgoing> + Unpin,
+        W: Outlet,
     {
         let outbox = self.handle().outbox.clone();
         let ending = {
-            let mut write = std::pin::pin!(write_all(writer, &outbox));
+            outlet.follow(outbox.clone());
+            let mut write = std::pin::pin!(outlet.written());
             let ending = {
                 let listen = std::pin::pin!(AssertUnwindSafe(self.listen(reader)).catch_unwind());
                 match select(listen, write.as_mut()).await {
@@ -168,14 +160,10 @@ impl Live {
         self.count_end(ending.as_ref());
         drop(self);
         let Some(ending) = ending else { return };
-        let last = async {
-            // Of what the client did not take in time only the end is worth another try: it says why.
-            if let Some(why) = std::iter::from_fn(|| outbox.take()).last() {
-                writer.feed(Outgoing::Frame(why)).await?;
-            }
-            writer.send(close(&ending)).await
-        };
-        if matches!(tokio::time::timeout(LAST_FRAMES, last).await, Ok(Ok(()))) {
+        // Of what the client did not take in time only the end is worth another try: it says why.
+        let why = std::iter::from_fn(|| outbox.take()).last();
+        outlet.end(why.as_ref(), Some(ending.close()));
+        if matches!(tokio::time::timeout(LAST_FRAMES, outlet.written()).await, Ok(Ok(()))) {
             say_goodbye(reader).await;
         }
     }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use hubbub_shared::{RoomName, ServerFrame};
 
+use super::framing;
 use crate::connection::command::{Refused, Request};
 use crate::connection::reply::{Dialect, Notice, Reply};
 use crate::hub::event::{Encoder, Event, Language};
@@ -41,5 +42,5 @@ impl Dialect for Native {
 }
 
 fn frame(frame: &ServerFrame) -> Bytes {
-    Bytes::from(frame.encode())
+    framing::text(|buffer| frame.encode_to(buffer))
 }

@@ -6,12 +6,14 @@
 //!
 //! Lock order: a room's state, then an outbox's. Nothing is called from within an outbox's lock.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hubbub_shared::server_frame::ResetReason;
 use hubbub_shared::{Position, RoomName};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::event::{Encoder, Event, Sent, Shared};
@@ -35,7 +37,6 @@ pub struct Outbox {
     bound_bytes: usize,
     metrics: Arc<OutboxMetrics>,
     state: Mutex<State>,
-    readable: Notify,
     drained: Notify,
 }
 
@@ -53,6 +54,17 @@ pub struct Pending {
     pub subscription: SubscriptionId,
     /// Its room.
     pub room: Arc<Room>,
+}
+
+/// How much was taken out of an outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batch {
+    /// A part of what is queued.
+    Part,
+    /// All that is queued, if anything.
+    All,
+    /// All that will ever be queued: the outbox is closed.
+    Last,
 }
 
 /// What became of the next entry of a replay.
@@ -76,7 +88,6 @@ impl Outbox {
             bound_bytes,
             metrics: Arc::default(),
             state: Mutex::new(State::default()),
-            readable: Notify::new(),
             drained: Notify::new(),
         }
     }
@@ -98,27 +109,66 @@ impl Outbox {
 
     // --- the writer's side ---
 
+    /// Whether there is something to write; false once the outbox is closed and empty. The waker stays: it is woken
+    /// whenever an empty outbox gets something to write, until another takes its place.
+    pub fn poll_readable(&self, cx: &Context<'_>) -> Poll<bool> {
+        let mut state = self.state.lock();
+        if !state.is_empty() {
+            return Poll::Ready(true);
+        }
+        if state.closed {
+            return Poll::Ready(false);
+        }
+        state.awaited_by(cx.waker());
+        Poll::Pending
+    }
+
     /// Waits until there is something to write; false once the outbox is closed and empty.
     pub async fn wait_readable(&self) -> bool {
-        loop {
-            {
-                let state = self.state.lock();
-                if !state.is_empty() {
-                    return true;
-                }
-                if state.closed {
-                    return false;
-                }
-            }
-            self.readable.notified().await;
-        }
+        poll_fn(|cx| self.poll_readable(cx)).await
     }
 
     /// Takes the next frame to write.
     pub fn take(&self) -> Option<Bytes> {
-        let frame = self.state.lock().pop()?;
-        self.drained.notify_waiters();
+        let mut state = self.state.lock();
+        let frame = state.pop()?;
+        self.tell_of_room(state);
         Some(frame)
+    }
+
+    /// Takes the next frames to write until they are so many bytes together, and adds them to `frames`. The waker is
+    /// woken when an outbox that was left empty gets something to write.
+    pub fn take_batch(&self, bytes: usize, frames: &mut Vec<Bytes>, cx: &Context<'_>) -> Batch {
+        let mut state = self.state.lock();
+        let mut taken_bytes = 0;
+        while taken_bytes < bytes
+            && let Some(frame) = state.pop()
+        {
+            taken_bytes += frame.len();
+            frames.push(frame);
+        }
+        let batch = match (state.is_empty(), state.closed) {
+            (true, true) => Batch::Last,
+            (true, false) => {
+                state.awaited_by(cx.waker());
+                Batch::All
+            }
+            (false, _) => Batch::Part,
+        };
+        if taken_bytes > 0 {
+            self.tell_of_room(state);
+        }
+        batch
+    }
+
+    /// Wakes those who found no room, once there is.
+    fn tell_of_room(&self, mut state: MutexGuard<'_, State>) {
+        let used_bytes = state.used_bytes();
+        let enough = state.wanted_below.take_if(|wanted_below| used_bytes <= *wanted_below).is_some();
+        drop(state);
+        if enough {
+            self.drained.notify_waiters();
+        }
     }
 
     /// Bytes that are queued.
@@ -128,8 +178,14 @@ impl Outbox {
 
     /// Nothing more is taken in; what is queued may still be written.
     pub fn close(&self) {
-        self.state.lock().closed = true;
-        self.readable.notify_one();
+        let reader = {
+            let mut state = self.state.lock();
+            state.closed = true;
+            state.reader.take()
+        };
+        if let Some(reader) = reader {
+            reader.wake();
+        }
         self.drained.notify_waiters();
     }
 
@@ -142,11 +198,13 @@ impl Outbox {
             let drained = self.drained.notified();
             {
                 let mut state = self.state.lock();
-                let used = state.used_bytes() + state.owed_bytes();
+                let owed_bytes = state.owed_bytes();
+                let used = state.used_bytes() + owed_bytes;
                 if state.closed || used == 0 || used + bytes <= self.bound_bytes {
                     state.reserved_bytes += bytes;
                     return Reserved { outbox: self.clone(), bytes };
                 }
+                state.want_below(self.bound_bytes.saturating_sub(bytes + owed_bytes));
             }
             drained.await;
         }
@@ -168,14 +226,18 @@ impl Outbox {
         loop {
             let drained = self.drained.notified();
             {
-                let state = self.state.lock();
+                let mut state = self.state.lock();
                 let roomy = state.used_bytes() <= self.bound_bytes / 2;
                 let pending = state.subscriptions().find(|subscription| {
                     let waiting = matches!(subscription.pace, Pace::Lagging { .. }) || subscription.awaits_resync();
                     waiting && !busy.contains(&subscription.id)
                 });
-                if let (true, Some(subscription)) = (roomy, pending) {
-                    return Pending { subscription: subscription.id, room: subscription.room.clone() };
+                if let Some(subscription) = pending {
+                    let pending = Pending { subscription: subscription.id, room: subscription.room.clone() };
+                    if roomy {
+                        return pending;
+                    }
+                    state.want_below(self.bound_bytes / 2);
                 }
             }
             drained.await;
@@ -439,10 +501,11 @@ impl Outbox {
         let filled = was_empty && !state.is_empty();
         let attention = std::mem::take(&mut state.attention);
         let tally = std::mem::take(&mut state.tally);
+        let reader = if filled { state.reader.clone() } else { None };
         drop(state);
         self.metrics.add(tally);
-        if filled {
-            self.readable.notify_one();
+        if let Some(reader) = reader {
+            reader.wake();
         }
         if attention {
             self.drained.notify_waiters();
@@ -459,7 +522,8 @@ impl std::fmt::Debug for Outbox {
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        self.outbox.state.lock().reserved_bytes -= self.bytes;
-        self.outbox.drained.notify_waiters();
+        let mut state = self.outbox.state.lock();
+        state.reserved_bytes -= self.bytes;
+        self.outbox.tell_of_room(state);
     }
 }

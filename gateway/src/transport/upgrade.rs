@@ -13,10 +13,12 @@ use futures_util::FutureExt;
 use hubbub_shared::{ErrorCode, WEBSOCKET_PATH};
 use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::task::TaskTracker;
 
-use super::websocket;
+use super::flusher::Flushers;
+use super::websocket::{self, Upgraded};
 use crate::connection::Context;
 use crate::connection::link::Opening;
 use crate::connection::reply::Dialect;
@@ -39,6 +41,8 @@ pub struct Transport {
     pub cookie: String,
     /// The connections, for whoever waits for them at the end.
     pub tasks: TaskTracker,
+    /// Who writes for them.
+    pub flushers: Flushers,
 }
 
 /// Why a handshake was refused.
@@ -80,7 +84,13 @@ async fn upgrade(
     let place = transport.context.registry.accept();
     transport.tasks.spawn(async move {
         let Ok(upgraded) = upgraded.await else { return };
-        let run = websocket::run(serving.context.clone(), dialect, opening, place.fits, TokioIo::new(upgraded));
+        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+            tracing::error!("a socket was upgraded that is none of the listener's");
+            return;
+        };
+        let upgraded = Upgraded { socket: parts.io.into_inner(), ahead: parts.read_buf };
+        let run =
+            websocket::run(serving.context.clone(), dialect, opening, place.fits, upgraded, &serving.flushers);
         // A fault in one connection ends that connection; what it held is given back on the way out.
         if AssertUnwindSafe(run).catch_unwind().await.is_err() {
             tracing::error!(incident = random::word(10), "a connection panicked");

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Waker;
 
 use bytes::Bytes;
 use hubbub_shared::Position;
@@ -56,6 +57,10 @@ pub(super) struct State {
     pub(super) answered: Vec<u64>,
     /// Something was left for the connection to do.
     pub(super) attention: bool,
+    /// Somebody waits until no more than so many bytes are used.
+    pub(super) wanted_below: Option<usize>,
+    /// Whoever writes what is queued, once it has found nothing.
+    pub(super) reader: Option<Waker>,
     /// What has happened since it was counted last.
     pub(super) tally: Tally,
     /// Nothing more is taken in.
@@ -80,6 +85,19 @@ impl State {
             self.queue = VecDeque::new();
         }
         Some(item.frame)
+    }
+
+    /// Somebody waits until no more than so many bytes are used.
+    pub(super) fn want_below(&mut self, bytes: usize) {
+        self.wanted_below = self.wanted_below.max(Some(bytes));
+    }
+
+    /// Wakes this one when there is something to write.
+    pub(super) fn awaited_by(&mut self, waker: &Waker) {
+        match &mut self.reader {
+            Some(reader) => reader.clone_from(waker),
+            None => self.reader = Some(waker.clone()),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
