@@ -27,7 +27,10 @@ pub struct Rhythm {
     received: Instant,
     sent: Instant,
     pinged: Instant,
+    /// Since when the client has had something to take in and has taken nothing, or the last look if that is not so.
     drained: Instant,
+    /// Whether something was queued at the last look.
+    queued: bool,
     written_bytes: u64,
     /// When the credential runs out.
     pub expires: Option<Instant>,
@@ -45,6 +48,7 @@ impl Rhythm {
             sent: now,
             pinged: now,
             drained: now,
+            queued: false,
             written_bytes: 0,
             expires: None,
             touch: None,
@@ -58,14 +62,16 @@ impl Rhythm {
 
     /// Takes in what the socket has done since, and whether the gateway listens to the client at all.
     pub fn look(&mut self, now: Instant, written_bytes: u64, queued: bool, listening: bool) {
-        if written_bytes != self.written_bytes {
+        let wrote = written_bytes != self.written_bytes;
+        if wrote {
             self.written_bytes = written_bytes;
             self.sent = now;
+        }
+        // What is queued now may have come this moment; it proves something only if it is still there at a later look.
+        if wrote || !queued || !self.queued {
             self.drained = now;
         }
-        if !queued {
-            self.drained = now;
-        }
+        self.queued = queued;
         if !listening {
             // While nothing is read, silence is the gateway's own doing.
             self.received = now;
@@ -160,5 +166,20 @@ mod tests {
         assert_eq!(rhythm.due(at(start, 70)), Some(Due::Slow));
         rhythm.look(at(start, 71), 101, true, false);
         assert_ne!(rhythm.due(at(start, 71)), Some(Due::Slow));
+    }
+
+    #[test]
+    fn a_frame_on_its_way_at_the_only_look_in_a_grace_makes_nobody_slow() {
+        let start = Instant::now();
+        let (beat, grace) = (Duration::from_mins(1), Duration::from_secs(10));
+        let mut rhythm = Rhythm::new(beat, grace, start);
+        rhythm.look(at(start, 10), 0, false, true);
+        assert_eq!(rhythm.next(), at(start, 20));
+        rhythm.look(at(start, 20), 0, true, true);
+        assert_eq!(rhythm.due(at(start, 20)), None);
+        rhythm.look(at(start, 30), 100, true, true);
+        assert_eq!(rhythm.due(at(start, 30)), None);
+        rhythm.look(at(start, 40), 100, true, true);
+        assert_eq!(rhythm.due(at(start, 40)), Some(Due::Slow));
     }
 }
