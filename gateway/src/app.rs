@@ -25,7 +25,7 @@ use crate::lifecycle::{self, Phase, Readiness};
 use crate::replicas::{self, Announcement};
 use crate::rooms::Rooms;
 use crate::telemetry::metrics::Metrics;
-use crate::transport::{self, Flushers, Transport};
+use crate::transport::{self, Flushers, Transport, listener};
 use crate::{dialect, ids};
 
 mod backends;
@@ -77,9 +77,9 @@ pub struct App {
 impl App {
     /// Builds everything from the bottom up, binds the ports and begins to serve.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
-        let listener = listen(config.server.listen).await?;
+        let listener = listen(config.server.listen)?;
         let operator_listener = match config.server.metrics_listen {
-            Some(address) => Some(listen(address).await?),
+            Some(address) => Some(listen(address)?),
             None => None,
         };
         let address = local_address(&listener, config.server.listen);
@@ -201,21 +201,7 @@ impl App {
     }
 
     fn serve(&self, listener: TcpListener, router: Router) {
-        use axum::serve::ListenerExt;
-        let listener = listener.tap_io(|socket| {
-            // Small frames must not wait for each other; a socket that cannot be told is slower, nothing else.
-            if let Err(error) = socket.set_nodelay(true) {
-                tracing::debug!(%error, "a socket could not be told to send small frames at once");
-            }
-        });
-        let stop = self.stop.clone();
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        self.tasks.spawn(async move {
-            let serving = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "a listener ended");
-            }
-        });
+        self.tasks.spawn(listener::serve(listener, router, self.tasks.clone(), self.stop.clone()));
     }
 
     /// Where it listens.
@@ -267,8 +253,8 @@ impl Drop for App {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    listener::listen(address).map_err(|source| StartError::Listen { address, source })
 }
 
 fn local_address(listener: &TcpListener, wanted: SocketAddr) -> SocketAddr {

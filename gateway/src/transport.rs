@@ -1,6 +1,7 @@
-//! Sockets: the WebSocket upgrade, frames in, outbox out. The only place that knows WebSocket's own types.
+//! Sockets: accepting them, the WebSocket upgrade, frames in, outbox out. The only place that knows WebSocket's own types.
 
 pub mod flusher;
+pub mod listener;
 mod socket;
 pub mod upgrade;
 pub mod websocket;

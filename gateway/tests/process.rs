@@ -26,8 +26,19 @@ struct Gateway {
 impl Gateway {
     fn start(environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
-        command.args(["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped()).stdout(Stdio::null());
         command.env_clear().envs(environment.iter().copied());
+        Self::run(command)
+    }
+
+    /// As `start`, but it may open no more files than this.
+    fn start_with_files(files: u32) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_hubbub")]);
+        Self::run(command)
+    }
+
+    fn run(mut command: Command) -> Self {
+        command.args(["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = std::sync::mpsc::channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -137,6 +148,20 @@ async fn a_second_signal_ends_the_process_at_once() {
     gateway.signal("-TERM");
     assert_eq!(gateway.exit_code(Duration::from_secs(5)).await, 1);
     drop(clients);
+}
+
+#[tokio::test]
+async fn when_all_files_are_open_it_says_so_once_and_goes_on_when_some_are_closed() {
+    let gateway = Gateway::start_with_files(64);
+    let mut sockets = Vec::new();
+    for _ in 0..100 {
+        sockets.push(TcpStream::connect(&gateway.address).await.unwrap());
+    }
+    gateway.wait_for_line("connections cannot be accepted");
+    drop(sockets);
+    gateway.guest().await;
+    let again = gateway.lines.try_iter().find(|line| line.contains("cannot be accepted"));
+    assert_eq!(again, None);
 }
 
 #[test]
