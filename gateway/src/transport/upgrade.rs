@@ -89,8 +89,7 @@ async fn upgrade(
             return;
         };
         let upgraded = Upgraded { socket: parts.io.into_inner(), ahead: parts.read_buf };
-        let run =
-            websocket::run(serving.context.clone(), dialect, opening, place.fits, upgraded, &serving.flushers);
+        let run = websocket::run(serving.context.clone(), dialect, opening, place.fits, upgraded, &serving.flushers);
         // A fault in one connection ends that connection; what it held is given back on the way out.
         if AssertUnwindSafe(run).catch_unwind().await.is_err() {
             tracing::error!(incident = random::word(10), "a connection panicked");

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::{Buf as _, Bytes};
 use parking_lot::Mutex;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
@@ -17,6 +18,9 @@ use crate::hub::outbox::{Batch, Outbox};
 
 /// How much is taken out of the outbox before the socket must have taken it.
 const BATCH_BYTES: usize = 64 * 1024;
+/// What the system may hold that it has not sent yet. Left to itself it takes megabytes, says that it takes more only
+/// once a third of them has gone, and so makes a client that reads slowly look like one that does not read.
+const UNSENT_BYTES: u32 = 128 * 1024;
 /// What may wait of the answers to a client's pings and close; beyond it nothing more is read of it.
 const CONTROL_BYTES: usize = 1_024;
 
@@ -96,6 +100,11 @@ enum Turn {
 
 impl Writer {
     pub(super) fn new(socket: TcpStream, flusher: Arc<Flusher>, traffic: Arc<Traffic>) -> Arc<Self> {
+        // A socket that cannot be told holds more, nothing else.
+        #[cfg(target_os = "linux")]
+        if let Err(error) = SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES) {
+            tracing::debug!(%error, "a socket could not be told to hold little");
+        }
         Arc::new(Self {
             socket,
             flusher,
@@ -296,7 +305,9 @@ impl Outlet for Arc<Writer> {
                 let line = self.line.lock();
                 match line.source {
                     Source::Broken => return Err(Gone),
-                    Source::Finished | Source::Closed if line.rest.is_empty() && line.control.is_empty() => return Ok(()),
+                    Source::Finished | Source::Closed if line.rest.is_empty() && line.control.is_empty() => {
+                        return Ok(());
+                    }
                     Source::Finished | Source::Closed | Source::None | Source::Outbox(_) => {}
                 }
             }

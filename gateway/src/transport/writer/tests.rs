@@ -44,7 +44,6 @@ impl Connection {
         read
     }
 
-
     /// Queues numbered frames until the socket takes no more for now, and answers them all in one.
     async fn flood(&self) -> Vec<u8> {
         let frame = |number: u32| Bytes::from(number.to_be_bytes().repeat(1_024));
