@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Histograms per stage, so that the worker threads rarely wait for each other.
 const SHARDS: usize = 8;
@@ -81,7 +81,7 @@ fn empty() -> Histogram<u64> {
 }
 
 /// Percentiles of a stage, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Percentiles {
     pub(crate) count: u64,
     pub(crate) p50_ms: f64,

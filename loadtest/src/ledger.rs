@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::subscription::{Seen, Subscription};
 
@@ -39,7 +39,7 @@ pub(crate) struct Ledger {
 }
 
 /// What became of a room.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RoomResult {
     /// Acknowledged messages that a subscription should have been given and was not, summed over all subscriptions.
     pub(crate) lost: u64,

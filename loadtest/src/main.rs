@@ -16,8 +16,10 @@
 //! * [`report`], [`verdict`], [`sentences`], [`progress`]: what comes out, for programs and for people.
 
 mod arrival;
+mod command;
 mod latency;
 mod ledger;
+mod pass;
 mod payload;
 mod plan;
 mod player;
@@ -25,22 +27,48 @@ mod processor;
 mod progress;
 mod report;
 mod run;
+mod scenario;
 mod schedule;
 mod sentences;
+mod settings;
 mod socket;
+mod source;
 mod subscription;
 mod tally;
 mod verdict;
+mod wire;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::plan::{Arguments, Plan};
+use crate::command::{Cli, Command, RunArguments};
+use crate::plan::Plan;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    match Cli::parse().command {
+        Command::Run(arguments) | Command::FindHighest(arguments) => measure(arguments),
+        Command::Scenarios => list_scenarios(),
+    }
+}
+
+/// Lists what comes with the program.
+fn list_scenarios() -> ExitCode {
+    let scenarios = match scenario::list() {
+        Ok(scenarios) => scenarios,
+        Err(error) => return refuse(&error),
+    };
+    let mut out = anstream::stdout().lock();
+    for (name, about) in scenarios {
+        if writeln!(out, "{name:<16} {about}").is_err() {
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn measure(arguments: RunArguments) -> ExitCode {
     let json = arguments.json.clone();
     let plan = match Plan::new(arguments) {
         Ok(plan) => plan,

@@ -3,153 +3,111 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 use hubbub_shared::RoomName;
 use hubbub_shared::names::NameError;
 
+use crate::command::RunArguments;
+use crate::pass::Pass;
 use crate::payload;
 use crate::processor::Process;
+use crate::scenario::{self, ScenarioError};
+use crate::settings::{Arrivals, ConnectRate, RoomSpread, Settings};
+use crate::source::{self, Source};
+use crate::wire::Language;
 
-/// More connections to one address than this run out of local ports.
-const CLIENTS_PER_URL_MAX: usize = 25_000;
-
-/// Puts load on a Hubbub gateway and checks that nothing is lost, doubled or out of order.
-///
-/// Ends with 0 when all is well, with 1 when the gateway broke a promise or missed a threshold, and with 2 when the
-/// test could not be made.
-#[derive(Debug, Clone, Parser)]
-#[command(version, args_override_self = true, max_term_width = 100)]
-pub(crate) struct Arguments {
-    /// Where the gateway listens; give several replicas by commas, clients take turns
-    #[arg(long, value_name = "WS_URL", value_delimiter = ',', default_value = "ws://127.0.0.1:8080/v1/ws")]
-    url: Vec<String>,
-    /// How many clients connect
-    #[arg(short = 'n', long, default_value_t = 100)]
-    clients: usize,
-    /// How many connections are opened per second
-    #[arg(long, value_name = "PER_SECOND", default_value_t = 500.0)]
-    connect_rate: f64,
-    /// How long to wait until everybody is connected and has joined
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
-    connect_timeout: Duration,
-    /// Tokens to log in with, one per client, in turns; without any, clients are guests
-    #[arg(long, value_name = "JWT", conflicts_with = "token_file")]
-    token: Vec<String>,
-    /// A file with one token per line
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// How many rooms there are
-    #[arg(long, default_value_t = 1)]
-    rooms: usize,
-    /// How many rooms each client joins
-    #[arg(long, value_name = "ROOMS", default_value_t = 1)]
-    rooms_per_client: usize,
-    /// What the rooms' names begin with; without it, rooms that no other run uses
-    #[arg(long, value_name = "NAME")]
-    room_prefix: Option<String>,
-    /// Messages per second, of all clients together
-    #[arg(short, long, value_name = "PER_SECOND", default_value_t = 100.0)]
-    rate: f64,
-    /// The size of each message's data, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 128)]
-    payload_bytes: usize,
-    /// For how long messages are sent
-    #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
-    duration: Duration,
-    /// Send nothing: connect, join, and answer pings for the duration
-    #[arg(long, conflicts_with = "rate")]
-    idle: bool,
-    /// Ask for the acknowledgement in the message's place, instead of both
-    #[arg(long)]
-    no_echo: bool,
-    /// How many clients stop reading for a while when the sending begins
-    #[arg(long, value_name = "CLIENTS", default_value_t = 0)]
-    slow_readers: usize,
-    /// For how long they stop reading
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
-    slow_for: Duration,
-    /// How many clients leave and rejoin, disconnect and resume, at random moments
-    #[arg(long, value_name = "CLIENTS", default_value_t = 0)]
-    churn: usize,
-    /// How long each of them stays between two such moments, on average
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
-    churn_every: Duration,
-    /// How long to wait for what is still on its way when the sending has ended
-    #[arg(long, value_name = "TIME", default_value = "40s", value_parser = humantime::parse_duration)]
-    drain: Duration,
-    /// How long the connections stay open after that, to look at the gateway at rest
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
-    hold: Duration,
-    /// A process of this machine whose processor time is told, such as the gateway's; may be given several times
-    #[arg(long, value_name = "PID")]
-    pid: Vec<u32>,
-    /// The seed of every random decision; drawn if not given
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Fail if the 99th percentile of the delivery latency is above this
-    #[arg(long, value_name = "MS")]
-    max_p99_ms: Option<f64>,
-    /// How many deliveries may be lost, or seqs left out, before the test fails
-    #[arg(long, value_name = "DELIVERIES", default_value_t = 0)]
-    max_loss: u64,
-    /// Also write the report to this file, as JSON
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-}
+/// More connections from one address to another run out of local ports.
+const CLIENTS_PER_PAIR_MAX: usize = 28_000;
 
 /// A checked plan: who connects where, who sends what when. With the same seed, players decide the same again.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Plan {
+    /// The scenario's name or path, if there is one.
+    pub(crate) scenario: Option<String>,
     /// Tells this run's rooms, keys and messages from those of others.
     pub(crate) run: String,
     pub(crate) seed: u64,
     pub(crate) urls: Vec<String>,
+    pub(crate) language: Language,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) threads: usize,
     pub(crate) clients: usize,
-    pub(crate) connects_per_second: f64,
-    #[serde(rename = "connect_timeout_ms", serialize_with = "milliseconds")]
+    pub(crate) connect_rate: ConnectRate,
+    pub(crate) connects_in_flight: usize,
+    #[serde(rename = "connect_timeout_ms", with = "milliseconds")]
     pub(crate) connect_timeout: Duration,
     /// Secrets, so they stay out of the report.
     #[serde(skip)]
     pub(crate) tokens: Vec<String>,
+    #[serde(skip)]
+    pub(crate) pusher: PusherApp,
     pub(crate) rooms: usize,
     pub(crate) rooms_per_client: usize,
+    pub(crate) room_spread: RoomSpread,
+    pub(crate) zipf_exponent: f64,
     pub(crate) room_prefix: String,
     /// 0 for a run that sends nothing.
     pub(crate) messages_per_second: f64,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) senders: usize,
+    /// Whether the messages come from another process.
+    pub(crate) listen: bool,
     pub(crate) payload_bytes: usize,
-    #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
+    #[serde(rename = "duration_ms", with = "milliseconds")]
     pub(crate) duration: Duration,
     pub(crate) echo: bool,
     pub(crate) slow_readers: usize,
-    #[serde(rename = "slow_for_ms", serialize_with = "milliseconds")]
+    #[serde(rename = "slow_for_ms", with = "milliseconds")]
     pub(crate) slow_for: Duration,
     pub(crate) churners: usize,
-    #[serde(rename = "churn_every_ms", serialize_with = "milliseconds")]
+    #[serde(rename = "churn_every_ms", with = "milliseconds")]
     pub(crate) churn_every: Duration,
-    #[serde(rename = "drain_ms", serialize_with = "milliseconds")]
+    pub(crate) presence: bool,
+    /// Messages in each room that those who were cut miss; 0 for a run in which nobody is cut.
+    pub(crate) missed: u64,
+    #[serde(rename = "away_ms", with = "milliseconds")]
+    pub(crate) away: Duration,
+    #[serde(rename = "drain_ms", with = "milliseconds")]
     pub(crate) drain: Duration,
-    #[serde(rename = "hold_ms", serialize_with = "milliseconds")]
+    #[serde(rename = "hold_ms", with = "milliseconds")]
     pub(crate) hold: Duration,
     pub(crate) pids: Vec<u32>,
-    pub(crate) max_p99_ms: Option<f64>,
-    pub(crate) max_loss: u64,
+    pub(crate) pass: Pass,
 }
 
-fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(duration.as_millis() as u64)
+/// How to log in to a server that speaks Pusher's protocol.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PusherApp {
+    pub(crate) key: String,
+    pub(crate) secret: String,
+}
+
+mod milliseconds {
+    use super::{Deserialize, Deserializer, Duration, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(duration.as_millis() as u64)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
 }
 
 /// Why the arguments make no plan, and what would.
 #[derive(Debug, Error)]
 pub(crate) enum PlanError {
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
     #[error("--url {0} is no ws:// address; give one like ws://127.0.0.1:8080/v1/ws (TLS is not spoken here)")]
     Url(String),
+    #[error("--source {0} is no address, and no range of them like 127.0.0.2-127.0.0.9")]
+    Source(String),
     #[error("--{0} must be at least 1")]
     Zero(&'static str),
-    #[error("--{0} must be a number of at least 0.001 per second")]
+    #[error("--{0} must be a number of at least 0.001")]
     Rate(&'static str),
     #[error("--rooms-per-client {per_client} is more than --rooms {rooms}")]
     TooFewRooms { per_client: usize, rooms: usize },
@@ -157,11 +115,20 @@ pub(crate) enum PlanError {
     TooFewClients(usize, usize),
     #[error("with {slow} slow readers among {clients} clients nobody is left to send; raise --clients or add --idle")]
     NobodySends { slow: usize, clients: usize },
+    #[error("--senders {senders} are more than the {readers} clients that read all the time")]
+    TooManySenders { senders: usize, readers: usize },
     #[error(
-        "{clients} clients are too many for {urls} address(es): beyond 25000 connections to one address the local \
-         ports run out; give several addresses of the gateway with --url, or start a second load generator"
+        "--missed needs senders that stay, and others: --senders must be at least --rooms, less than --clients, and one room each"
     )]
-    TooManyClients { clients: usize, urls: usize },
+    NobodyMisses,
+    #[error("--{0} is only known of the native language")]
+    NativeOnly(&'static str),
+    #[error(
+        "{clients} clients are too many for {pairs} pair(s) of addresses: beyond 28000 connections from one address to \
+         another the local ports run out; give several addresses of this machine with --source, or of the gateway with \
+         --url"
+    )]
+    TooManyClients { clients: usize, pairs: usize },
     #[error("--payload-bytes must be at least {}: each message carries its number and its time", payload::BYTES_MIN)]
     PayloadTooSmall,
     #[error("--pid {pid}: {error}; give the id of a process that runs on this machine, which must be a Linux")]
@@ -175,57 +142,98 @@ pub(crate) enum PlanError {
 }
 
 impl Plan {
-    /// Checks the arguments and fills in what was left open.
-    pub(crate) fn new(arguments: Arguments) -> Result<Self, PlanError> {
+    /// Reads the scenario, lays the flags over it, fills in what was left open, and checks the whole.
+    pub(crate) fn new(arguments: RunArguments) -> Result<Self, PlanError> {
+        let scenario = match &arguments.scenario {
+            Some(name) => scenario::load(name)?,
+            None => Settings::default(),
+        };
+        let settings = arguments.settings.or(scenario);
         let seed = arguments.seed.unwrap_or_else(rand::random);
         // Not from the seed: two runs with one seed must not meet in a room.
-        let run = format!("{:08x}", rand::random::<u32>());
+        let run = arguments.run.unwrap_or_else(|| format!("{:08x}", rand::random::<u32>()));
+        let sources = match source::parse(&arguments.source) {
+            Ok(sources) => sources,
+            Err(text) => return Err(PlanError::Source(text)),
+        };
+        let silent = settings.idle.unwrap_or(false);
+        let clients = settings.clients.unwrap_or(100);
+        let slow_readers = settings.slow_readers.unwrap_or(0);
+        let mut pass = settings.pass.unwrap_or_default();
+        pass.lost = arguments.max_loss.or(pass.lost);
+        pass.delivered_p99_ms = arguments.max_p99_ms.or(pass.delivered_p99_ms);
         let plan = Self {
+            scenario: arguments.scenario,
             room_prefix: arguments.room_prefix.unwrap_or_else(|| format!("load-{run}-")),
             run,
             seed,
             urls: arguments.url,
-            clients: arguments.clients,
-            connects_per_second: arguments.connect_rate,
-            connect_timeout: arguments.connect_timeout,
+            language: arguments.language,
+            sources,
+            threads: match arguments.threads {
+                Some(threads) => threads,
+                None => std::thread::available_parallelism().map_or(1, usize::from),
+            },
+            clients,
+            connect_rate: settings.connect_rate.unwrap_or(ConnectRate::PerSecond(500.0)),
+            connects_in_flight: settings.connects_in_flight.unwrap_or(256),
+            connect_timeout: settings.connect_timeout.unwrap_or(Duration::from_secs(60)),
             tokens: match arguments.token_file {
                 Some(path) => read_tokens(path)?,
                 None => arguments.token,
             },
-            rooms: arguments.rooms,
-            rooms_per_client: arguments.rooms_per_client,
-            messages_per_second: if arguments.idle { 0.0 } else { arguments.rate },
-            payload_bytes: arguments.payload_bytes,
-            duration: arguments.duration,
-            echo: !arguments.no_echo,
-            slow_readers: arguments.slow_readers,
-            slow_for: arguments.slow_for,
-            churners: arguments.churn,
-            churn_every: arguments.churn_every,
-            drain: arguments.drain,
-            hold: arguments.hold,
+            pusher: PusherApp { key: arguments.pusher_key, secret: arguments.pusher_secret },
+            rooms: settings.rooms.unwrap_or(1),
+            rooms_per_client: settings.rooms_per_client.unwrap_or(1),
+            room_spread: settings.room_spread.unwrap_or_default(),
+            zipf_exponent: settings.zipf_exponent.unwrap_or(1.0),
+            messages_per_second: if silent { 0.0 } else { settings.rate.unwrap_or(100.0) },
+            arrivals: settings.arrivals.unwrap_or_default(),
+            senders: settings.senders.unwrap_or(clients.saturating_sub(slow_readers)),
+            listen: settings.listen.unwrap_or(false),
+            payload_bytes: settings.payload_bytes.unwrap_or(128),
+            duration: settings.duration.unwrap_or(Duration::from_secs(10)),
+            echo: !settings.no_echo.unwrap_or(false),
+            slow_readers,
+            slow_for: settings.slow_for.unwrap_or(Duration::from_secs(5)),
+            churners: settings.churn.unwrap_or(0),
+            churn_every: settings.churn_every.unwrap_or(Duration::from_secs(2)),
+            presence: settings.presence.unwrap_or(false),
+            missed: settings.missed.unwrap_or(0),
+            away: settings.away.unwrap_or(Duration::from_secs(2)),
+            drain: settings.drain.unwrap_or(Duration::from_secs(40)),
+            hold: settings.hold.unwrap_or(Duration::ZERO),
             pids: arguments.pid,
-            max_p99_ms: arguments.max_p99_ms,
-            max_loss: arguments.max_loss,
+            pass,
         };
-        plan.check(arguments.idle)?;
+        plan.check(silent)?;
         Ok(plan)
     }
 
-    fn check(&self, idle: bool) -> Result<(), PlanError> {
+    fn check(&self, silent: bool) -> Result<(), PlanError> {
         if let Some(url) = self.urls.iter().find(|url| !url.starts_with("ws://")) {
             return Err(PlanError::Url(url.clone()));
         }
-        for (name, count) in
-            [("clients", self.clients), ("rooms", self.rooms), ("rooms-per-client", self.rooms_per_client)]
-        {
+        for (name, count) in [
+            ("clients", self.clients),
+            ("rooms", self.rooms),
+            ("rooms-per-client", self.rooms_per_client),
+            ("threads", self.threads),
+            ("connects-in-flight", self.connects_in_flight),
+        ] {
             if count == 0 {
                 return Err(PlanError::Zero(name));
             }
         }
-        for (name, rate, needed) in
-            [("connect-rate", self.connects_per_second, true), ("rate", self.messages_per_second, !idle)]
-        {
+        let connects_per_second = match self.connect_rate {
+            ConnectRate::Max => 1.0,
+            ConnectRate::PerSecond(rate) => rate,
+        };
+        for (name, rate, needed) in [
+            ("connect-rate", connects_per_second, true),
+            ("rate", self.messages_per_second, !silent),
+            ("zipf-exponent", self.zipf_exponent, true),
+        ] {
             if needed && !(rate.is_finite() && rate >= 0.001) {
                 return Err(PlanError::Rate(name));
             }
@@ -233,14 +241,10 @@ impl Plan {
         if self.rooms_per_client > self.rooms {
             return Err(PlanError::TooFewRooms { per_client: self.rooms_per_client, rooms: self.rooms });
         }
-        if self.slow_readers + self.churners > self.clients {
-            return Err(PlanError::TooFewClients(self.slow_readers + self.churners, self.clients));
-        }
-        if !idle && self.senders() == 0 {
-            return Err(PlanError::NobodySends { slow: self.slow_readers, clients: self.clients });
-        }
-        if self.clients > CLIENTS_PER_URL_MAX * self.urls.len() {
-            return Err(PlanError::TooManyClients { clients: self.clients, urls: self.urls.len() });
+        self.check_roles(silent)?;
+        let pairs = self.urls.len() * self.sources.len().max(1);
+        if self.clients > CLIENTS_PER_PAIR_MAX * pairs {
+            return Err(PlanError::TooManyClients { clients: self.clients, pairs });
         }
         if self.payload_bytes < payload::BYTES_MIN {
             return Err(PlanError::PayloadTooSmall);
@@ -254,6 +258,40 @@ impl Plan {
         }
     }
 
+    fn check_roles(&self, silent: bool) -> Result<(), PlanError> {
+        if self.slow_readers + self.churners > self.clients {
+            return Err(PlanError::TooFewClients(self.slow_readers + self.churners, self.clients));
+        }
+        let readers = self.clients - self.slow_readers;
+        if self.senders > readers {
+            return Err(PlanError::TooManySenders { senders: self.senders, readers });
+        }
+        if !silent && self.senders == 0 {
+            return Err(PlanError::NobodySends { slow: self.slow_readers, clients: self.clients });
+        }
+        let some_stay = self.rooms_per_client == 1
+            && self.room_spread == RoomSpread::Even
+            && self.senders >= self.rooms
+            && self.senders < self.clients
+            && !silent;
+        if self.missed > 0 && !some_stay {
+            return Err(PlanError::NobodyMisses);
+        }
+        if self.language != Language::Native {
+            for (name, wanted) in [
+                ("missed", self.missed > 0),
+                ("presence", self.presence),
+                ("churn", self.churners > 0),
+                ("no-echo", !self.echo),
+            ] {
+                if wanted {
+                    return Err(PlanError::NativeOnly(name));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The name of a room, counted from 0.
     pub(crate) fn room(&self, number: usize) -> String {
         format!("{}{number}", self.room_prefix)
@@ -263,6 +301,14 @@ impl Plan {
     pub(crate) fn rooms_of(&self, client: usize) -> impl Iterator<Item = usize> {
         let first = client * self.rooms_per_client;
         (first..first + self.rooms_per_client).map(|room| room % self.rooms)
+    }
+
+    /// When a client begins to connect, from the start.
+    pub(crate) fn connect_due(&self, client: usize) -> Duration {
+        match self.connect_rate {
+            ConnectRate::Max => Duration::ZERO,
+            ConnectRate::PerSecond(rate) => Duration::from_secs_f64(client as f64 / rate),
+        }
     }
 
     /// The first clients are the slow readers; they do not send, so that no message waits for a reader.
@@ -275,9 +321,9 @@ impl Plan {
         (self.slow_readers..self.slow_readers + self.churners).contains(&client)
     }
 
-    /// How many clients send; they are the last ones.
-    pub(crate) fn senders(&self) -> usize {
-        self.clients - self.slow_readers
+    /// Which of the senders a client is; they are the last ones.
+    pub(crate) fn sender(&self, client: usize) -> Option<usize> {
+        client.checked_sub(self.clients - self.senders)
     }
 }
 
@@ -294,14 +340,14 @@ fn read_tokens(path: PathBuf) -> Result<Vec<String>, PlanError> {
 mod tests {
     use super::*;
 
-    fn plan(arguments: &str) -> Result<Plan, PlanError> {
-        Plan::new(Arguments::parse_from(format!("hubbub-loadtest {arguments}").split_whitespace()))
+    fn plan(line: &str) -> Result<Plan, PlanError> {
+        Plan::new(RunArguments::parse_words(line))
     }
 
     #[test]
     fn the_defaults_make_a_plan() {
         let plan = plan("").unwrap();
-        assert_eq!((plan.clients, plan.rooms, plan.senders()), (100, 1, 100));
+        assert_eq!((plan.clients, plan.rooms, plan.senders), (100, 1, 100));
         assert!(plan.room(0).starts_with("load-"));
     }
 
@@ -317,7 +363,7 @@ mod tests {
             ("--rooms 2 --rooms-per-client 3", "more than --rooms 2"),
             ("-n 4 --churn 3 --slow-readers 2", "more than --clients"),
             ("-n 4 --slow-readers 4", "nobody is left to send"),
-            ("-n 25001", "several addresses"),
+            ("-n 28001", "several addresses"),
             ("--payload-bytes 1", "at least"),
             ("--room-prefix a*", "'*'"),
             ("--pid 4294967295", "--pid 4294967295"),
@@ -327,7 +373,7 @@ mod tests {
             assert!(error.contains(word), "{arguments}: {error}");
         }
         assert!(plan("-n 4 --slow-readers 4 --idle").is_ok());
-        assert!(plan("-n 25001 --url ws://127.0.0.1:1,ws://127.0.0.2:1").is_ok());
+        assert!(plan("-n 28001 --url ws://127.0.0.1:1,ws://127.0.0.2:1").is_ok());
     }
 
     #[test]

@@ -103,8 +103,7 @@ impl Player {
 
     /// Plays until the run is over.
     pub(crate) async fn play(mut self) -> Outcome {
-        let due =
-            self.shared.opened + Duration::from_secs_f64(self.number as f64 / self.shared.plan.connects_per_second);
+        let due = self.shared.opened + self.shared.plan.connect_due(self.number);
         let mut stayed = false;
         let mut attempts = 0;
         let mut pause = due.saturating_duration_since(Instant::now());

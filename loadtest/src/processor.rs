@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What `/proc` counts processor time in, on every machine that this runs on.
 const TICKS_PER_SECOND: u64 = 100;
@@ -17,7 +17,7 @@ pub(crate) struct Process {
 }
 
 /// What one process used during the run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Processor {
     pub(crate) pid: u32,
     pub(crate) name: String,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::latency::Percentiles;
 use crate::ledger::RoomResult;
@@ -32,7 +32,7 @@ pub(crate) struct Measured {
 }
 
 /// The report of a run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) plan: Plan,
     pub(crate) interrupted: bool,
@@ -59,7 +59,7 @@ pub(crate) struct Report {
 }
 
 /// What became of the clients.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Connections {
     pub(crate) clients: u64,
     /// Clients that were ever welcome.
@@ -75,7 +75,7 @@ pub(crate) struct Connections {
 }
 
 /// What became of the messages.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Messages {
     /// Due within the duration.
     pub(crate) due: u64,
@@ -95,7 +95,7 @@ pub(crate) struct Messages {
 }
 
 /// What arrived.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Deliveries {
     /// All entries that came to anybody, replayed ones included.
     pub(crate) total: u64,
@@ -108,7 +108,7 @@ pub(crate) struct Deliveries {
 }
 
 /// The percentiles of every stage.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct LatencyReport {
     pub(crate) connected: Percentiles,
     pub(crate) joined: Percentiles,
@@ -118,7 +118,7 @@ pub(crate) struct LatencyReport {
 }
 
 /// What became of one room.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct NamedRoom {
     pub(crate) room: String,
     #[serde(flatten)]

@@ -89,7 +89,7 @@ pub(crate) async fn run(plan: Plan) -> Report {
     let schedule = Schedule::new(plan.messages_per_second, plan.duration);
     let shared = Arc::new(Shared {
         rooms: (0..plan.rooms)
-            .map(|number| Room { name: plan.room(number), ledger: Mutex::new(Ledger::new(plan.senders())) })
+            .map(|number| Room { name: plan.room(number), ledger: Mutex::new(Ledger::new(plan.senders)) })
             .collect(),
         latencies: Latencies::new(),
         tallies: Tallies::default(),
@@ -102,8 +102,8 @@ pub(crate) async fn run(plan: Plan) -> Report {
     let (phase, follow) = watch::channel(Phase::Connect);
     let mut players = JoinSet::new();
     for number in 0..shared.plan.clients {
-        let share = match number.checked_sub(shared.plan.slow_readers) {
-            Some(sender) if schedule.count() > 0 => schedule.share(sender, shared.plan.senders()),
+        let share = match shared.plan.sender(number) {
+            Some(sender) if schedule.count() > 0 => schedule.share(sender, shared.plan.senders),
             Some(_) | None => Share::none(),
         };
         players.spawn(Player::new(number, share, Arc::clone(&shared), follow.clone()).play());

@@ -7,7 +7,7 @@
 use std::ops::RangeInclusive;
 
 use hubbub_shared::server_frame::{Joined, ResetReason, UnrecoveredReason};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where a subscription stands between the client and the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(crate) enum Fit {
 }
 
 /// What a subscription saw. The first four are breaches, the others are what the gateway said openly.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Seen {
     /// Entries that had come before.
     pub(crate) doubled: u64,

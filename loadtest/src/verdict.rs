@@ -1,11 +1,11 @@
 //! Whether a run was good, and if not, why: one sentence for each fault.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::report::Report;
 
 /// The judgement.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Verdict {
     pub(crate) passed: bool,
     /// What makes the run fail.
@@ -34,11 +34,11 @@ impl Verdict {
 
     fn judge_promises(&mut self, report: &Report) {
         let ledger = &report.ledger;
-        if ledger.lost > report.plan.max_loss {
-            let allowed = report.plan.max_loss;
+        let allowed = report.plan.pass.lost.unwrap_or(0);
+        if ledger.lost > allowed {
             self.faults.push(format!("{} acknowledged deliveries were lost; {allowed} were allowed", ledger.lost));
         }
-        if ledger.seen.holes > report.plan.max_loss {
+        if ledger.seen.holes > allowed {
             self.fault_if(ledger.seen.holes, "seqs were left out without a reset");
         }
         self.fault_if(ledger.seen.doubled, "entries came twice on one subscription");
@@ -69,7 +69,7 @@ impl Verdict {
 
     fn judge_thresholds(&mut self, report: &Report) {
         let p99_ms = report.latencies.delivered.p99_ms;
-        if let Some(max_ms) = report.plan.max_p99_ms
+        if let Some(max_ms) = report.plan.pass.delivered_p99_ms
             && p99_ms > max_ms
         {
             self.faults

@@ -41,7 +41,7 @@ async fn judge(name: &str, fault: Fault, arguments: &str) -> Judged {
     let gateway = Gateway::start(fault).await;
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.json"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub-loadtest"));
-    command.args(["--url", &gateway.url(), "-n", "4", "--duration", "500ms", "--drain", "2s"]);
+    command.args(["run", "--url", &gateway.url(), "-n", "4", "--duration", "500ms", "--drain", "2s"]);
     if !arguments.contains("--idle") {
         command.args(["--rate", "40"]);
     }
