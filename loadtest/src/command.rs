@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::servers::Server;
 use crate::settings::Settings;
 use crate::wire::Language;
 
@@ -64,9 +65,10 @@ pub(crate) struct RunArguments {
     /// How many threads play the clients; as many as there are processors if not given
     #[arg(long)]
     pub(crate) threads: Option<usize>,
-    /// A process of this machine whose processor time is told, such as the gateway's; may be given several times
-    #[arg(long, value_name = "PID", value_delimiter = ',')]
-    pub(crate) pid: Vec<u32>,
+    /// A process of this machine whose use of it is told, such as the gateway's, with a name if wanted; may be given
+    /// several times
+    #[arg(long, value_name = "[NAME=]PID", value_delimiter = ',')]
+    pub(crate) pid: Vec<Server>,
     /// The seed of every random decision; drawn if not given
     #[arg(long)]
     pub(crate) seed: Option<u64>,

@@ -12,7 +12,7 @@
 //! * [`subscription`]: the position in one room, and what one subscription saw.
 //! * [`ledger`]: what was sent to a room against what arrived.
 //! * [`latency`], [`tally`]: how long things took, and how often they went wrong.
-//! * [`processor`]: how much processor time the gateway used.
+//! * [`servers`]: what the gateway's processes used.
 //! * [`report`], [`verdict`], [`sentences`], [`progress`]: what comes out, for programs and for people.
 
 mod arrival;
@@ -23,13 +23,13 @@ mod pass;
 mod payload;
 mod plan;
 mod player;
-mod processor;
 mod progress;
 mod report;
 mod run;
 mod scenario;
 mod schedule;
 mod sentences;
+mod servers;
 mod settings;
 mod socket;
 mod source;

@@ -12,8 +12,8 @@ use hubbub_shared::names::NameError;
 use crate::command::RunArguments;
 use crate::pass::Pass;
 use crate::payload;
-use crate::processor::Process;
 use crate::scenario::{self, ScenarioError};
+use crate::servers::{Server, ServerError, Watch};
 use crate::settings::{Arrivals, ConnectRate, RoomSpread, Settings};
 use crate::source::{self, Source};
 use crate::wire::Language;
@@ -73,7 +73,7 @@ pub(crate) struct Plan {
     pub(crate) drain: Duration,
     #[serde(rename = "hold_ms", with = "milliseconds")]
     pub(crate) hold: Duration,
-    pub(crate) pids: Vec<u32>,
+    pub(crate) servers: Vec<Server>,
     pub(crate) pass: Pass,
 }
 
@@ -131,8 +131,8 @@ pub(crate) enum PlanError {
     TooManyClients { clients: usize, pairs: usize },
     #[error("--payload-bytes must be at least {}: each message carries its number and its time", payload::BYTES_MIN)]
     PayloadTooSmall,
-    #[error("--pid {pid}: {error}; give the id of a process that runs on this machine, which must be a Linux")]
-    Pid { pid: u32, error: std::io::Error },
+    #[error("--pid: {0}; give the id of a process that runs on this machine, which must be a Linux")]
+    Pid(#[from] ServerError),
     #[error("--room-prefix {0} makes no room name: {1}")]
     RoomPrefix(String, NameError),
     #[error("the tokens could not be read from {path}: {error}")]
@@ -203,7 +203,7 @@ impl Plan {
             away: settings.away.unwrap_or(Duration::from_secs(2)),
             drain: settings.drain.unwrap_or(Duration::from_secs(40)),
             hold: settings.hold.unwrap_or(Duration::ZERO),
-            pids: arguments.pid,
+            servers: arguments.pid,
             pass,
         };
         plan.check(silent)?;
@@ -249,9 +249,7 @@ impl Plan {
         if self.payload_bytes < payload::BYTES_MIN {
             return Err(PlanError::PayloadTooSmall);
         }
-        for &pid in &self.pids {
-            Process::look(pid).map_err(|error| PlanError::Pid { pid, error })?;
-        }
+        Watch::new(&self.servers)?;
         match RoomName::new(&self.room(self.rooms - 1)) {
             Ok(_) => Ok(()),
             Err(error) => Err(PlanError::RoomPrefix(self.room_prefix.clone(), error)),
@@ -366,7 +364,7 @@ mod tests {
             ("-n 28001", "several addresses"),
             ("--payload-bytes 1", "at least"),
             ("--room-prefix a*", "'*'"),
-            ("--pid 4294967295", "--pid 4294967295"),
+            ("--pid 4294967295", "no process 4294967295"),
             ("--token-file /nowhere/tokens", "/nowhere/tokens"),
         ] {
             let error = plan(arguments).unwrap_err().to_string();

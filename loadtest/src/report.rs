@@ -10,9 +10,9 @@ use crate::latency::Percentiles;
 use crate::ledger::RoomResult;
 use crate::plan::Plan;
 use crate::player::Outcome;
-use crate::processor::Processor;
 use crate::run::Shared;
 use crate::schedule::Schedule;
+use crate::servers::Used;
 use crate::verdict::Verdict;
 
 /// What the run itself measured.
@@ -26,8 +26,7 @@ pub(crate) struct Measured {
     pub(crate) drained: Duration,
     /// Whether all was answered and delivered.
     pub(crate) settled: bool,
-    /// From the first message due until all was answered and delivered.
-    pub(crate) processors: Vec<Processor>,
+    pub(crate) servers: Used,
     pub(crate) interrupted: bool,
 }
 
@@ -40,8 +39,8 @@ pub(crate) struct Report {
     pub(crate) messages: Messages,
     pub(crate) deliveries: Deliveries,
     pub(crate) latencies: LatencyReport,
-    /// What the processes of `--pid` used from the first message on.
-    pub(crate) processors: Vec<Processor>,
+    /// What the processes of `--pid` used.
+    pub(crate) servers: Used,
     /// All rooms together.
     pub(crate) ledger: RoomResult,
     pub(crate) rooms: Vec<NamedRoom>,
@@ -174,7 +173,7 @@ impl Report {
                 delivered: latencies.delivered.percentiles(),
                 held_back: latencies.held_back.percentiles(),
             },
-            processors: measured.processors,
+            servers: measured.servers,
             ledger,
             rooms,
             errors: tallies.errors.counts(),

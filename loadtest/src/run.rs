@@ -15,10 +15,10 @@ use crate::latency::Latencies;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::player::{Outcome, Player};
-use crate::processor::Process;
 use crate::progress::Progress;
 use crate::report::{Measured, Report};
 use crate::schedule::{Schedule, Share};
+use crate::servers::{Per, Used, Watch, used};
 use crate::tally::Tallies;
 
 /// How often the run looks whether a phase is over.
@@ -140,17 +140,22 @@ impl Stagehand {
     async fn direct(&mut self) -> Measured {
         let plan = &self.shared.plan;
         let (drain, hold, duration) = (plan.drain, plan.hold, plan.duration);
+        // A process that has ended since the plan was made is missing in the report.
+        let mut watch = Watch::new(&plan.servers).unwrap_or_default();
+        let at_first = watch.look();
         self.wait(Phase::Connect, plan.connect_timeout).await;
         let connect = self.shared.opened.elapsed();
+        let connected = watch.look();
+        let per = Per { connections: self.shared.tallies.welcomed.get(), ..Per::default() };
+        let connecting = used(&at_first, &connected, per);
         if self.shared.tallies.welcomed.get() == 0 {
             // Nobody is there to send, and the report says why.
-            return Measured { connect, ..Measured::default() };
+            let servers = Used { connecting, ..Used::default() };
+            return Measured { connect, servers, ..Measured::default() };
         }
         let start = Instant::now() + RUN_UP;
         self.shared.started.get_or_init(|| start);
         let before = self.shared.tallies.deliveries.get();
-        // A process that has ended by now is missed when it is looked at for the second time.
-        let processes: Vec<_> = self.shared.plan.pids.iter().flat_map(|&pid| Process::look(pid)).collect();
         self.wait(Phase::Send, RUN_UP + duration).await;
         let sending = start.elapsed();
         let deliveries = self.shared.tallies.deliveries.get() - before;
@@ -161,8 +166,10 @@ impl Stagehand {
         self.wait(Phase::CatchUp, drain.saturating_sub(ended.elapsed())).await;
         let settled = answered && self.is_done(Phase::CatchUp);
         let drained = ended.elapsed();
-        let (sent, delivered) = (self.shared.tallies.sent.get(), self.shared.tallies.deliveries.get() - before);
-        let processors = processes.iter().map(|process| process.since(sent, delivered)).collect();
+        let (messages, deliveries_in_all) =
+            (self.shared.tallies.sent.get(), self.shared.tallies.deliveries.get() - before);
+        let per = Per { messages, deliveries: deliveries_in_all, connections: 0 };
+        let servers = Used { connecting, sending: used(&connected, &watch.look(), per) };
         self.wait(Phase::Hold, hold).await;
         Measured {
             connect,
@@ -170,7 +177,7 @@ impl Stagehand {
             deliveries_while_sending: deliveries,
             drained,
             settled,
-            processors,
+            servers,
             interrupted: self.interrupts > 0,
         }
     }

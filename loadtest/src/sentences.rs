@@ -1,12 +1,13 @@
 //! The report for people: plain sentences, with colour where the terminal has it.
 
+mod servers;
+
 use std::collections::BTreeMap;
 use std::io::{Result, Write};
 
 use anstyle::{AnsiColor, Style};
 
 use crate::latency::Percentiles;
-use crate::processor::Processor;
 use crate::report::Report;
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -22,7 +23,7 @@ pub(crate) fn write(report: &Report, out: &mut impl Write) -> Result<()> {
     connections(report, out)?;
     messages(report, out)?;
     latencies(report, out)?;
-    processors(report, out)?;
+    servers::write(&report.servers, out)?;
     ledger(report, out)?;
     for (title, counts) in [
         ("Errors", &report.errors),
@@ -103,27 +104,6 @@ fn latencies(report: &Report, out: &mut impl Write) -> Result<()> {
             out,
             "  {name:<14}{p50_ms:>10.2}{p90_ms:>10.2}{p99_ms:>10.2}{p99_9_ms:>10.2}{max_ms:>10.2}{count:>10}"
         )?;
-    }
-    Ok(())
-}
-
-fn processors(report: &Report, out: &mut impl Write) -> Result<()> {
-    if report.processors.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "{HEAD}Processor time{HEAD:#}")?;
-    for Processor { pid, name, cpu_ms, us_per_message, us_per_delivery } in &report.processors {
-        write!(out, "  {name} ({pid})")?;
-        match cpu_ms {
-            Some(ms) => write!(out, ": {:.2} s", *ms as f64 / 1_000.0)?,
-            None => write!(out, " ended meanwhile")?,
-        }
-        for (us, what) in [(us_per_message, "message"), (us_per_delivery, "delivery")] {
-            if let Some(us) = us {
-                write!(out, ", {us:.1} µs per {what}")?;
-            }
-        }
-        writeln!(out, ".")?;
     }
     Ok(())
 }

@@ -73,15 +73,21 @@ async fn several_gateways_are_one_to_the_ledger() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_processor_time_of_a_process_is_told_per_message_and_delivery() {
-    let judged = judge("processor", Fault::None, &format!("--pid {}", std::process::id())).await;
+    let judged = judge("servers", Fault::None, &format!("--pid gateway={}", std::process::id())).await;
     judged.passes();
-    let [processor] = &judged.report["processors"].as_array().unwrap()[..] else { panic!("{}", judged.report) };
-    let number = |name: &str| processor[name].as_f64().unwrap();
-    assert_eq!(processor["pid"], std::process::id());
+    let [gateway] = &judged.report["servers"]["sending"].as_array().unwrap()[..] else { panic!("{}", judged.report) };
+    let number = |name: &str| gateway["figures"][name].as_f64().unwrap();
+    assert_eq!((gateway["pid"].as_u64(), gateway["name"].as_str()), (Some(std::process::id().into()), Some("gateway")));
     // Of 20 messages 80 deliveries are made.
-    assert!((number("us_per_message") - 4.0 * number("us_per_delivery")).abs() < 1.0, "{processor}");
-    assert!((number("cpu_ms") * 1_000.0 / 20.0 - number("us_per_message")).abs() < 1.0, "{processor}");
-    assert!(judged.text.contains("Processor time") && judged.text.contains("per delivery"), "{}", judged.text);
+    assert!((number("cpu_us_per_message") - 4.0 * number("cpu_us_per_delivery")).abs() < 1.0, "{gateway}");
+    let cpu_us = number("cpu_user_us") + number("cpu_system_us");
+    assert!((cpu_us / 20.0 - number("cpu_us_per_message")).abs() < 1.0, "{gateway}");
+    assert!(judged.text.contains("Servers") && judged.text.contains("per delivery"), "{}", judged.text);
+    assert!(
+        judged.report["servers"]["connecting"][0]["figures"]["cpu_us_per_connection"].is_f64(),
+        "{}",
+        judged.report
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
