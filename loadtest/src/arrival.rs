@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use hubbub_shared::ServerFrame;
 use hubbub_shared::frame::DecodeError;
+use hubbub_shared::server_frame::Sent;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -13,6 +14,8 @@ use serde_json::value::RawValue;
 pub(crate) enum Arrival<'a> {
     /// An item of a room's log.
     Entry(Entry<'a>),
+    /// A message of the client's was appended.
+    Sent(Sent),
     /// Anything else.
     Frame(Box<ServerFrame>),
 }
@@ -42,6 +45,11 @@ struct Borrowed<'a> {
 impl<'a> Arrival<'a> {
     /// Reads one frame.
     pub(crate) fn read(text: &'a str) -> Result<Self, DecodeError> {
+        if text.starts_with(r#"{"type":"sent""#)
+            && let Ok(sent) = serde_json::from_str(text)
+        {
+            return Ok(Self::Sent(sent));
+        }
         if let Ok(Borrowed { kind: "message" | "edit" | "delete" | "reaction", room, seq, pos, data }) =
             serde_json::from_str(text)
         {
@@ -62,6 +70,7 @@ impl<'a> Arrival<'a> {
             ServerFrame::Edit(entry) => owned(entry.room, entry.seq, entry.pos, None),
             ServerFrame::Delete(entry) => owned(entry.room, entry.seq, entry.pos, None),
             ServerFrame::Reaction(entry) => owned(entry.room, entry.seq, entry.pos, None),
+            ServerFrame::Sent(sent) => Self::Sent(sent),
             other => Self::Frame(Box::new(other)),
         })
     }

@@ -1,83 +1,114 @@
-//! How long things took: one histogram per stage, in microseconds.
+//! How long things took: one histogram per stage and thread, in microseconds.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-/// Histograms per stage, so that the worker threads rarely wait for each other.
-const SHARDS: usize = 8;
 /// Three digits are kept: a percentile is right to 0.1 %.
 const DIGITS: u8 = 3;
 
-/// The stages that are measured.
-#[derive(Debug)]
-pub(crate) struct Latencies {
-    /// From the moment a connection was due to its `welcome`; only the first one of each client.
-    pub(crate) connected: Stage,
-    /// From `join` to `joined`.
-    pub(crate) joined: Stage,
-    /// From the moment a message was due to its `sent`.
-    pub(crate) acknowledged: Stage,
-    /// From the moment a message was due to each of its live deliveries.
-    pub(crate) delivered: Stage,
-    /// From the moment a message was due to the moment it was handed to the socket: what this program, or a gateway
-    /// that did not read, added to the two above.
-    pub(crate) held_back: Stage,
-}
-
-impl Latencies {
-    pub(crate) fn new() -> Self {
-        Self {
-            connected: Stage::new(),
-            joined: Stage::new(),
-            acknowledged: Stage::new(),
-            delivered: Stage::new(),
-            held_back: Stage::new(),
-        }
-    }
-}
-
 /// The histogram of one stage.
 #[derive(Debug)]
-pub(crate) struct Stage {
-    shards: [Mutex<Histogram<u64>>; SHARDS],
+pub(crate) struct Stage(Histogram<u64>);
+
+impl Default for Stage {
+    #[expect(clippy::expect_used, reason = "the constructor refuses only more than five digits")]
+    fn default() -> Self {
+        Self(Histogram::new(DIGITS).expect("three digits are fine"))
+    }
 }
 
 impl Stage {
-    fn new() -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::new(empty())) }
+    /// Records one latency.
+    pub(crate) fn record(&mut self, latency: Duration) {
+        self.record_us(latency.as_micros() as u64);
     }
 
-    /// Records one latency; `client` spreads the recorders.
-    pub(crate) fn record(&self, client: usize, latency: Duration) {
-        let recorded = self.shards[client % SHARDS].lock().record(latency.as_micros() as u64);
+    /// Records one latency, in microseconds.
+    pub(crate) fn record_us(&mut self, latency_us: u64) {
+        let recorded = self.0.record(latency_us);
         debug_assert!(recorded.is_ok(), "the histogram grows to hold what comes");
+    }
+
+    /// The 99th percentile so far, in microseconds.
+    pub(crate) fn p99_us(&self) -> u64 {
+        self.0.value_at_quantile(0.99)
     }
 
     /// The percentiles so far.
     pub(crate) fn percentiles(&self) -> Percentiles {
-        let mut all = empty();
-        for shard in &self.shards {
-            all += &*shard.lock();
-        }
         let ms = |us: u64| us as f64 / 1_000.0;
-        let at = |quantile| ms(all.value_at_quantile(quantile));
+        let at = |quantile| ms(self.0.value_at_quantile(quantile));
         Percentiles {
-            count: all.len(),
+            count: self.0.len(),
             p50_ms: at(0.5),
             p90_ms: at(0.9),
             p99_ms: at(0.99),
             p99_9_ms: at(0.999),
-            max_ms: ms(all.max()),
+            max_ms: ms(self.0.max()),
         }
     }
 }
 
-#[expect(clippy::expect_used, reason = "the constructor refuses only more than five digits")]
-fn empty() -> Histogram<u64> {
-    Histogram::new(DIGITS).expect("three digits are fine")
+macro_rules! stages {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// The stages that are measured, by one thread.
+        #[derive(Debug, Default)]
+        pub(crate) struct Latencies {
+            $($(#[$doc])* pub(crate) $name: Stage,)*
+        }
+
+        /// The percentiles of every stage.
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        pub(crate) struct LatencyReport {
+            $($(#[$doc])* pub(crate) $name: Percentiles,)*
+        }
+
+        impl Latencies {
+            /// Takes the other's records in.
+            pub(crate) fn add(&mut self, other: &Self) {
+                $(self.$name.0 += &other.$name.0;)*
+            }
+
+            pub(crate) fn report(&self) -> LatencyReport {
+                LatencyReport { $($name: self.$name.percentiles(),)* }
+            }
+        }
+
+        impl LatencyReport {
+            /// The stages by their names, in the order in which they come.
+            pub(crate) fn stages(&self) -> Vec<(&'static str, Percentiles)> {
+                vec![$((stringify!($name), self.$name),)*]
+            }
+        }
+    };
+}
+
+stages! {
+    /// From the first packet of a connection until TCP has it.
+    tcp_connected,
+    /// From there until the WebSocket is open.
+    upgraded,
+    /// From there until the client is let in.
+    welcomed,
+    /// From the moment a connection was due until the client is let in; only the first one of each client.
+    connected,
+    /// From `join` to `joined`.
+    joined,
+    /// Of those who were cut with nothing missed: from the moment they may come back until they are in their rooms.
+    returned,
+    /// Of those who were cut and missed something: from the moment they may come back until they have it all.
+    recovered,
+    /// From the moment a message was due to its `sent`.
+    acknowledged,
+    /// From the moment a message was due to each of its live deliveries.
+    delivered,
+    /// From the first delivery of a message to its last, where there are few messages.
+    spread,
+    /// From the moment a message was due to the moment it was handed to the socket: what this program, or a gateway
+    /// that did not read, added to those above.
+    held_back,
 }
 
 /// Percentiles of a stage, in milliseconds.
@@ -96,27 +127,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_those_of_all_clients_together() {
-        let stage = Stage::new();
-        for client in 0..1_000 {
-            stage.record(client, Duration::from_micros(client as u64 + 1));
+    fn percentiles_are_those_of_all_threads_together() {
+        let mut threads: [Latencies; 4] = std::array::from_fn(|_| Latencies::default());
+        for us in 0..1_000 {
+            threads[us % 4].delivered.record(Duration::from_micros(us as u64 + 1));
         }
-        let percentiles = stage.percentiles();
+        let [mut all, rest @ ..] = threads;
+        for each in &rest {
+            all.add(each);
+        }
+        let percentiles = all.report().delivered;
         assert_eq!((percentiles.count, percentiles.p50_ms, percentiles.max_ms), (1_000, 0.5, 1.0));
         assert!((percentiles.p99_ms - 0.99).abs() < 0.001);
     }
 
     #[test]
     fn a_latency_of_days_is_recorded_too() {
-        let stage = Stage::new();
-        stage.record(0, Duration::from_hours(72));
+        let mut stage = Stage::default();
+        stage.record(Duration::from_hours(72));
         let max_ms = stage.percentiles().max_ms;
         assert!((max_ms / 259_200_000.0 - 1.0).abs() < 0.001, "{max_ms}");
     }
 
     #[test]
     fn a_stage_without_a_record_has_zeros() {
-        let percentiles = Stage::new().percentiles();
+        let percentiles = Stage::default().percentiles();
         assert_eq!((percentiles.count, percentiles.max_ms), (0, 0.0));
     }
 }

@@ -4,9 +4,9 @@
 //! that others saw another entry under the same number, nor that one message was appended twice: that takes the
 //! acknowledgements and the others.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use ahash::RandomState;
 use serde::{Deserialize, Serialize};
 
 use crate::subscription::{Seen, Subscription};
@@ -21,16 +21,13 @@ struct Known {
     acknowledged: bool,
 }
 
-/// The ledger of one room.
+/// The ledger of one room, as one thread saw it, or all of them.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     entries: BTreeMap<u64, Known>,
-    /// Under which seq each of our messages was appended.
-    messages: HashMap<u64, u64>,
     /// How many senders take turns.
     senders: u64,
-    /// The newest seq of each sender, and its message.
-    newest: HashMap<u64, (u64, u64)>,
+    /// The same for all ledgers of a run, so that they can be compared.
     hasher: RandomState,
     /// The log began anew or went another way, and the gateway said so. Its numbers then mean two things, and what was
     /// acknowledged before may be gone.
@@ -87,13 +84,11 @@ impl RoomResult {
 
 impl Ledger {
     /// An empty ledger. Message n is of sender n modulo `senders`.
-    pub(crate) fn new(senders: usize) -> Self {
+    pub(crate) fn new(senders: usize, hasher: RandomState) -> Self {
         Self {
             entries: BTreeMap::new(),
-            messages: HashMap::new(),
             senders: senders.max(1) as u64,
-            newest: HashMap::new(),
-            hasher: RandomState::new(),
+            hasher,
             forked: false,
             result: RoomResult::default(),
         }
@@ -101,29 +96,30 @@ impl Ledger {
 
     /// Somebody was given an entry; `message` is the number of a message of ours.
     pub(crate) fn arrived(&mut self, seq: u64, pos: &str, message: Option<u64>) {
-        self.enter(seq, pos, message);
+        let pos = self.hasher.hash_one(pos);
+        self.enter(seq, Known { pos, message, acknowledged: false });
     }
 
     /// The gateway acknowledged a message of ours.
     pub(crate) fn acknowledged(&mut self, seq: u64, pos: &str, message: u64) {
-        if let Some(known) = self.enter(seq, pos, Some(message))
-            && !std::mem::replace(&mut known.acknowledged, true)
-        {
-            self.result.acknowledged += 1;
-        }
+        let pos = self.hasher.hash_one(pos);
+        self.enter(seq, Known { pos, message: Some(message), acknowledged: true });
     }
 
     /// The gateway said that the log began anew or went another way.
     pub(crate) fn fork(&mut self) {
         self.forked = true;
+        self.judge_log();
         self.entries.clear();
-        self.messages.clear();
-        self.newest.clear();
     }
 
-    /// The seq of the newest acknowledged message; 0 without one.
-    pub(crate) fn newest_acknowledged(&self) -> u64 {
-        self.entries.iter().rev().find(|(_, known)| known.acknowledged).map_or(0, |(seq, _)| *seq)
+    /// Takes in what another thread saw of the same room.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (seq, known) in other.entries {
+            self.enter(seq, known);
+        }
+        self.forked |= other.forked;
+        self.result.add(&other.result);
     }
 
     /// Takes in what a subscription saw from its first `joined` to the end of the run, when everything that was
@@ -144,54 +140,68 @@ impl Ledger {
         }
     }
 
+    /// Takes in the result of a subscription that counted for itself.
+    pub(crate) fn add(&mut self, result: &RoomResult) {
+        self.result.add(result);
+    }
+
     /// What became of the room.
-    pub(crate) fn result(&self) -> RoomResult {
-        RoomResult { forked: self.forked, ..self.result.clone() }
+    pub(crate) fn result(mut self) -> RoomResult {
+        self.judge_log();
+        RoomResult { forked: self.forked, ..self.result }
     }
 
-    fn enter(&mut self, seq: u64, pos: &str, message: Option<u64>) -> Option<&mut Known> {
-        let pos = self.hasher.hash_one(pos);
-        let contradicts = |known: &Known| {
-            known.pos != pos || known.message.zip(message).is_some_and(|(known, message)| known != message)
+    fn enter(&mut self, seq: u64, new: Known) {
+        let Some(known) = self.entries.get_mut(&seq) else {
+            self.entries.insert(seq, new);
+            return;
         };
-        if self.entries.get(&seq).is_some_and(contradicts) {
-            if !self.forked {
-                self.result.contradicted += 1;
-            }
-            return None;
+        let differs = known.message.zip(new.message).is_some_and(|(known, new)| known != new);
+        if known.pos == new.pos && !differs {
+            known.acknowledged |= new.acknowledged;
+            known.message = known.message.or(new.message);
+        } else if !self.forked {
+            self.result.contradicted += 1;
         }
-        if let Some(message) = message
-            && !self.forked
-            && !self.entries.contains_key(&seq)
-        {
-            self.check(seq, message);
-        }
-        Some(self.entries.entry(seq).or_insert(Known { pos, message, acknowledged: false }))
     }
 
-    /// A message of ours is seen for the first time under this seq.
-    fn check(&mut self, seq: u64, message: u64) {
-        if *self.messages.entry(message).or_insert(seq) != seq {
-            self.result.appended_twice += 1;
+    /// Counts what the log alone tells: what was acknowledged, and whether messages stand in it once and in order.
+    fn judge_log(&mut self) {
+        self.result.acknowledged += self.entries.values().filter(|known| known.acknowledged).count() as u64;
+        if self.forked {
             return;
         }
-        let newest = self.newest.entry(message % self.senders).or_insert((seq, message));
+        let mut messages = HashSet::new();
         // Requests of one connection take effect in the order sent, and nobody sends on two.
-        if (seq > newest.0) != (message > newest.1) {
-            self.result.overtaken += 1;
+        let mut newest: HashMap<u64, u64> = HashMap::new();
+        for message in self.entries.values().filter_map(|known| known.message) {
+            if !messages.insert(message) {
+                self.result.appended_twice += 1;
+                continue;
+            }
+            let newest = newest.entry(message % self.senders).or_insert(message);
+            if message < *newest {
+                self.result.overtaken += 1;
+            }
+            *newest = message.max(*newest);
         }
-        *newest = (*newest).max((seq, message));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use hubbub_shared::server_frame::{Joined, ResetReason};
 
     use super::*;
 
-    fn pos(seq: u64) -> String {
-        format!("k3-{seq}-t")
+    fn pos(seq: u64) -> Arc<str> {
+        format!("k3-{seq}-t").into()
+    }
+
+    fn ledger(senders: usize) -> Ledger {
+        Ledger::new(senders, RandomState::with_seeds(1, 2, 3, 4))
     }
 
     fn subscription() -> Subscription {
@@ -214,7 +224,7 @@ mod tests {
 
     /// A ledger in which messages 1 to `count` were acknowledged under those numbers.
     fn acknowledged(count: u64) -> Ledger {
-        let mut ledger = Ledger::new(1);
+        let mut ledger = ledger(1);
         (1..=count).for_each(|seq| ledger.acknowledged(seq, &pos(seq), seq));
         ledger
     }
@@ -278,12 +288,13 @@ mod tests {
 
     #[test]
     fn a_hole_over_an_entry_that_nobody_acknowledged_is_a_hole_but_no_loss() {
-        let (mut ledger, mut subscription) = (Ledger::new(1), subscription());
+        let (mut ledger, mut subscription) = (ledger(1), subscription());
         ledger.acknowledged(1, &pos(1), 1);
         ledger.acknowledged(3, &pos(3), 3);
         give(&mut ledger, &mut subscription, &[1, 3]);
         ledger.close(&subscription);
-        assert_eq!((ledger.result().lost, ledger.result().seen.holes), (0, 1));
+        let result = ledger.result();
+        assert_eq!((result.lost, result.seen.holes), (0, 1));
     }
 
     #[test]
@@ -292,20 +303,35 @@ mod tests {
         give(&mut ledger, &mut subscription, &[1]);
         subscription.interrupt();
         ledger.close(&subscription);
-        assert_eq!((ledger.result().lost, ledger.result().subscriptions), (0, 0));
+        let result = ledger.result();
+        assert_eq!((result.lost, result.subscriptions), (0, 0));
     }
 
     #[test]
     fn two_entries_under_one_number_contradict_each_other() {
         let mut ledger = acknowledged(1);
         ledger.arrived(1, "k3-1-other", Some(9));
-        assert_eq!((ledger.result().contradicted, ledger.result().acknowledged), (1, 1));
+        // Two messages cannot be one entry.
         ledger.acknowledged(1, &pos(1), 2);
-        assert_eq!(
-            (ledger.result().contradicted, ledger.result().acknowledged),
-            (2, 1),
-            "two messages cannot be one entry"
-        );
+        let result = ledger.result();
+        assert_eq!((result.contradicted, result.acknowledged), (2, 1));
+    }
+
+    #[test]
+    fn what_threads_saw_apart_is_judged_together() {
+        let (mut one, mut other) = (ledger(1), ledger(1));
+        for seq in [1, 2] {
+            one.acknowledged(seq, &pos(seq), seq);
+            other.arrived(seq, &pos(seq), Some(seq));
+        }
+        other.arrived(3, &pos(3), Some(2));
+        one.arrived(4, &pos(4), Some(4));
+        other.arrived(4, "k3-4-other", None);
+        other.arrived(5, &pos(5), Some(3));
+        one.merge(other);
+        let result = one.result();
+        assert_eq!((result.acknowledged, result.appended_twice), (2, 1));
+        assert_eq!((result.contradicted, result.overtaken), (1, 1));
     }
 
     #[test]
@@ -318,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_message_that_overtook_an_earlier_one_of_its_sender_is_found() {
-        let mut ledger = Ledger::new(2);
+        let mut ledger = ledger(2);
         // Messages 0, 2, 4 are of one sender, 1 and 3 of the other.
         for (seq, message) in [(1, 1), (2, 0), (3, 4), (4, 3), (5, 2)] {
             ledger.arrived(seq, &pos(seq), Some(message));
@@ -328,7 +354,7 @@ mod tests {
 
     #[test]
     fn who_hears_of_later_messages_first_takes_nothing_for_overtaken() {
-        let mut ledger = Ledger::new(1);
+        let mut ledger = ledger(1);
         for seq in [1, 4, 3, 2, 5] {
             ledger.acknowledged(seq, &pos(seq), seq);
         }
@@ -339,8 +365,8 @@ mod tests {
     fn an_acknowledgement_that_is_repeated_counts_once() {
         let mut ledger = acknowledged(3);
         ledger.acknowledged(2, &pos(2), 2);
-        assert_eq!((ledger.result().acknowledged, ledger.newest_acknowledged()), (3, 3));
-        assert_eq!(ledger.result().breaches(), 0);
+        let result = ledger.result();
+        assert_eq!((result.acknowledged, result.breaches()), (3, 0));
     }
 
     #[test]
@@ -349,7 +375,7 @@ mod tests {
         give(&mut ledger, &mut subscription, &[1, 2]);
         subscription.reset(1, "k4-1-t", ResetReason::Reset);
         ledger.fork();
-        subscription.entry(2, "k4-2-t");
+        subscription.entry(2, &"k4-2-t".into());
         ledger.arrived(2, "k4-2-t", None);
         ledger.arrived(2, &pos(2), Some(2));
         ledger.close(&subscription);

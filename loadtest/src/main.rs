@@ -2,53 +2,73 @@
 //!
 //! Modules in reading order:
 //!
-//! * [`plan`]: what the arguments ask for, checked.
+//! * [`command`], [`settings`], [`scenario`], [`pass`]: what can be asked for, by flags and by files.
+//! * [`plan`], [`source`]: what is asked for, checked.
 //! * [`schedule`]: when which message is due; an open loop, so a slow gateway cannot slow the test down.
-//! * [`payload`]: what our messages carry, so that a receiver can tell how old they are.
-//! * [`run`]: the phases of a run, from the first connection to the last answer.
-//! * [`player`]: one virtual user, who comes back and resumes as a client should.
-//! * [`socket`]: one connection, with bounded buffers.
-//! * [`arrival`]: a frame of the gateway, as far as it matters here.
-//! * [`subscription`]: the position in one room, and what one subscription saw.
+//! * [`membership`]: which rooms each client is in.
+//! * [`payload`], [`clock`]: what our messages carry, so that a receiver can tell how old they are.
+//! * [`run`], [`phase`], [`shared`]: the phases of a run, from the first connection to the last answer.
+//! * [`worker`], [`common`]: one thread with its event loop, and what its clients have in common.
+//! * [`client`]: one virtual user, who comes back and resumes as a client should.
+//! * [`connection`], [`websocket`]: one connection, and the bytes on it.
+//! * [`wire`]: the languages of other servers.
+//! * [`arrival`], [`recent`]: a frame of the gateway, as far as it matters here, and whether it came before.
+//! * [`subscription`], [`numbers`]: the position in one room, and what one subscription saw.
 //! * [`ledger`]: what was sent to a room against what arrived.
 //! * [`latency`], [`tally`]: how long things took, and how often they went wrong.
 //! * [`servers`]: what the gateway's processes used.
-//! * [`report`], [`verdict`], [`sentences`], [`progress`]: what comes out, for programs and for people.
+//! * [`gathered`], [`report`], [`verdict`], [`sentences`], [`progress`]: what comes out, for programs and for people.
+//! * [`search`]: the highest rate that holds.
 
 mod arrival;
+mod client;
+mod clock;
 mod command;
+mod common;
+mod connection;
+mod gathered;
 mod latency;
 mod ledger;
+mod membership;
+mod numbers;
 mod pass;
 mod payload;
+mod phase;
 mod plan;
-mod player;
 mod progress;
+mod recent;
 mod report;
 mod run;
 mod scenario;
 mod schedule;
+mod search;
 mod sentences;
 mod servers;
 mod settings;
-mod socket;
+mod shared;
 mod source;
 mod subscription;
 mod tally;
 mod verdict;
+mod websocket;
 mod wire;
+mod worker;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use clap::Parser;
 
 use crate::command::{Cli, Command, RunArguments};
 use crate::plan::Plan;
+use crate::report::Report;
+use crate::run::RunError;
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Run(arguments) | Command::FindHighest(arguments) => measure(arguments),
+        Command::Run(arguments) => measure(arguments, run::run),
+        Command::FindHighest(arguments) => measure(arguments, search::find_highest),
         Command::Scenarios => list_scenarios(),
     }
 }
@@ -68,19 +88,23 @@ fn list_scenarios() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn measure(arguments: RunArguments) -> ExitCode {
+/// Makes a run, or several, and tells what came out.
+fn measure(arguments: RunArguments, how: fn(Plan) -> Result<Report, RunError>) -> ExitCode {
     let json = arguments.json.clone();
     let plan = match Plan::new(arguments) {
         Ok(plan) => plan,
         Err(error) => return refuse(&error),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
+    let interrupted = || {
+        run::INTERRUPTS.fetch_add(1, Ordering::Relaxed);
+    };
+    if let Err(error) = ctrlc::set_handler(interrupted) {
+        return refuse(&error);
+    }
+    let report = match how(plan) {
+        Ok(report) => report,
         Err(error) => return refuse(&error),
     };
-    let report = runtime.block_on(run::run(plan));
-    // Nobody waits for sockets that are still closing.
-    runtime.shutdown_background();
     if sentences::write(&report, &mut anstream::stdout().lock()).is_err() {
         return ExitCode::FAILURE;
     }

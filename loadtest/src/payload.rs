@@ -1,13 +1,23 @@
-//! What our messages carry: whose run they are of, their number, and when they were due. Sender and receivers are one
-//! process with one clock, so a receiver can tell how old a message is.
-
-use std::time::Duration;
+//! What our messages carry: whose run they are of, their number, and when they were due. Senders and receivers are on
+//! one machine with one clock, so a receiver can tell how old a message is.
 
 use hubbub_shared::Data;
 use serde::Deserialize;
 
 /// The smallest data, in bytes: everything but the padding, at its longest.
 pub(crate) const BYTES_MIN: usize = 100;
+/// The same where messages carry their place in the room.
+pub(crate) const NUMBERED_BYTES_MIN: usize = 150;
+
+/// Where the languages have no seq, a message says itself which of the room's it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) struct Place {
+    /// Its number among the messages of the room, from 0.
+    pub(crate) nth: u32,
+    /// The number of its sender's message before it in the room.
+    #[serde(default)]
+    pub(crate) after: Option<u32>,
+}
 
 /// What a message says, padding aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -16,30 +26,38 @@ pub(crate) struct Payload<'a> {
     pub(crate) run: &'a str,
     /// Its number in the run.
     pub(crate) message: u64,
-    /// When it was due, in microseconds from the start of the sending. Absent where its age would say nothing of the
-    /// gateway, because its sender was away when it was due.
+    /// When it was due, in microseconds of Unix time. Absent where its age would say nothing of the server, because its
+    /// sender was away when it was due.
     pub(crate) due_us: Option<u64>,
+    #[serde(default)]
+    pub(crate) place: Option<Place>,
 }
 
 impl<'a> Payload<'a> {
-    pub(crate) fn new(run: &'a str, message: u64, due: Option<Duration>) -> Self {
-        Self { run, message, due_us: due.map(|due| due.as_micros() as u64) }
-    }
-
-    /// Reads the data of an entry; `None` if it is not of our making.
+    /// Reads the data of a message; `None` if it is not of our making.
     pub(crate) fn read(json: &'a str) -> Option<Self> {
         serde_json::from_str(json).ok()
     }
 
     /// The message's data, of exactly `bytes` bytes, which are at least [`BYTES_MIN`].
-    pub(crate) fn data(&self, bytes: usize) -> Result<Data, serde_json::Error> {
+    pub(crate) fn json(&self, bytes: usize) -> String {
         let due = self.due_us.map_or_else(|| "null".to_owned(), |due_us| due_us.to_string());
-        let mut json = format!(r#"{{"run":"{}","message":{},"due_us":{due},"pad":""#, self.run, self.message);
+        let place = self.place.map(|Place { nth, after }| {
+            let after = after.map_or_else(|| "null".to_owned(), |after| after.to_string());
+            format!(r#""place":{{"nth":{nth},"after":{after}}},"#)
+        });
+        let place = place.unwrap_or_default();
+        let mut json = format!(r#"{{"run":"{}","message":{},"due_us":{due},{place}"pad":""#, self.run, self.message);
         let end = "\"}";
         let padding = bytes.saturating_sub(json.len() + end.len());
         json.extend(std::iter::repeat_n('x', padding));
         json.push_str(end);
-        Data::from_json(&json)
+        json
+    }
+
+    /// The same for the native language.
+    pub(crate) fn data(&self, bytes: usize) -> Result<Data, serde_json::Error> {
+        Data::from_json(&self.json(bytes))
     }
 }
 
@@ -47,11 +65,18 @@ impl<'a> Payload<'a> {
 mod tests {
     use super::*;
 
+    const PAYLOAD: Payload<'static> = Payload { run: "00c0ffee", message: 7, due_us: None, place: None };
+
     #[test]
     fn a_payload_survives_its_data_and_has_the_size_asked_for() {
-        for due in [None, Some(Duration::from_millis(1_500))] {
-            let payload = Payload::new("00c0ffee", 7, due);
-            for bytes in [BYTES_MIN, 128, 4_096] {
+        for (due_us, place) in [
+            (None, None),
+            (Some(1_795_247_328_003_000), None),
+            (Some(1), Some(Place { nth: 3, after: Some(1) })),
+            (Some(1), Some(Place { nth: 0, after: None })),
+        ] {
+            let payload = Payload { due_us, place, ..PAYLOAD };
+            for bytes in [NUMBERED_BYTES_MIN, 200, 4_096] {
                 let data = payload.data(bytes).unwrap();
                 assert_eq!(data.len_bytes(), bytes);
                 assert_eq!(Payload::read(data.as_json()), Some(payload));
@@ -61,8 +86,11 @@ mod tests {
 
     #[test]
     fn the_longest_numbers_fit_into_the_smallest_payload() {
-        let payload = Payload { run: "ffffffff", message: u64::MAX, due_us: Some(u64::MAX) };
-        assert_eq!(payload.data(BYTES_MIN).unwrap().len_bytes(), BYTES_MIN);
+        let place = Place { nth: u32::MAX, after: Some(u32::MAX) };
+        for (place, bytes) in [(None, BYTES_MIN), (Some(place), NUMBERED_BYTES_MIN)] {
+            let payload = Payload { run: "ffffffff", message: u64::MAX, due_us: Some(u64::MAX), place };
+            assert_eq!(payload.data(bytes).unwrap().len_bytes(), bytes);
+        }
     }
 
     #[test]

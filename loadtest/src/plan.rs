@@ -118,9 +118,16 @@ pub(crate) enum PlanError {
     #[error("--senders {senders} are more than the {readers} clients that read all the time")]
     TooManySenders { senders: usize, readers: usize },
     #[error(
-        "--missed needs senders that stay, and others: --senders must be at least --rooms, less than --clients, and one room each"
+        "--missed needs senders that stay in every room and others that are cut: --senders must be a multiple of --rooms \
+         and less than --clients, with one room for each client and even spread"
     )]
     NobodyMisses,
+    #[error(
+        "--presence needs one room for each client, even spread, and at least one client in each room that does not --churn"
+    )]
+    NobodyWatches,
+    #[error("--run {0} makes no name: {1}")]
+    Run(String, NameError),
     #[error("--{0} is only known of the native language")]
     NativeOnly(&'static str),
     #[error(
@@ -129,8 +136,8 @@ pub(crate) enum PlanError {
          --url"
     )]
     TooManyClients { clients: usize, pairs: usize },
-    #[error("--payload-bytes must be at least {}: each message carries its number and its time", payload::BYTES_MIN)]
-    PayloadTooSmall,
+    #[error("--payload-bytes must be at least {0}: each message carries its number and its time")]
+    PayloadTooSmall(usize),
     #[error("--pid: {0}; give the id of a process that runs on this machine, which must be a Linux")]
     Pid(#[from] ServerError),
     #[error("--room-prefix {0} makes no room name: {1}")]
@@ -177,7 +184,7 @@ impl Plan {
             clients,
             connect_rate: settings.connect_rate.unwrap_or(ConnectRate::PerSecond(500.0)),
             connects_in_flight: settings.connects_in_flight.unwrap_or(256),
-            connect_timeout: settings.connect_timeout.unwrap_or(Duration::from_secs(60)),
+            connect_timeout: settings.connect_timeout.unwrap_or(Duration::from_mins(1)),
             tokens: match arguments.token_file {
                 Some(path) => read_tokens(path)?,
                 None => arguments.token,
@@ -246,8 +253,15 @@ impl Plan {
         if self.clients > CLIENTS_PER_PAIR_MAX * pairs {
             return Err(PlanError::TooManyClients { clients: self.clients, pairs });
         }
-        if self.payload_bytes < payload::BYTES_MIN {
-            return Err(PlanError::PayloadTooSmall);
+        let payload_bytes_min = match self.language.plain() {
+            None => payload::BYTES_MIN,
+            Some(_) => payload::NUMBERED_BYTES_MIN,
+        };
+        if self.payload_bytes < payload_bytes_min && !silent {
+            return Err(PlanError::PayloadTooSmall(payload_bytes_min));
+        }
+        if let Err(error) = RoomName::new(&self.run) {
+            return Err(PlanError::Run(self.run.clone(), error));
         }
         Watch::new(&self.servers)?;
         match RoomName::new(&self.room(self.rooms - 1)) {
@@ -269,11 +283,17 @@ impl Plan {
         }
         let some_stay = self.rooms_per_client == 1
             && self.room_spread == RoomSpread::Even
-            && self.senders >= self.rooms
+            && self.senders.is_multiple_of(self.rooms)
             && self.senders < self.clients
             && !silent;
         if self.missed > 0 && !some_stay {
             return Err(PlanError::NobodyMisses);
+        }
+        let some_watch = self.rooms_per_client == 1
+            && self.room_spread == RoomSpread::Even
+            && self.clients >= self.rooms + self.slow_readers + self.churners;
+        if self.presence && !some_watch {
+            return Err(PlanError::NobodyWatches);
         }
         if self.language != Language::Native {
             for (name, wanted) in [
@@ -295,12 +315,6 @@ impl Plan {
         format!("{}{number}", self.room_prefix)
     }
 
-    /// The rooms of a client: all clients together fill all rooms evenly.
-    pub(crate) fn rooms_of(&self, client: usize) -> impl Iterator<Item = usize> {
-        let first = client * self.rooms_per_client;
-        (first..first + self.rooms_per_client).map(|room| room % self.rooms)
-    }
-
     /// When a client begins to connect, from the start.
     pub(crate) fn connect_due(&self, client: usize) -> Duration {
         match self.connect_rate {
@@ -312,6 +326,11 @@ impl Plan {
     /// The first clients are the slow readers; they do not send, so that no message waits for a reader.
     pub(crate) fn reads_slowly(&self, client: usize) -> bool {
         client < self.slow_readers
+    }
+
+    /// One client in each room looks who is told to be there; with as many rooms as clients that is everybody.
+    pub(crate) fn watches(&self, client: usize) -> bool {
+        self.presence && client >= self.clients.saturating_sub(self.rooms)
     }
 
     /// The next clients come and go.
@@ -372,20 +391,6 @@ mod tests {
         }
         assert!(plan("-n 4 --slow-readers 4 --idle").is_ok());
         assert!(plan("-n 28001 --url ws://127.0.0.1:1,ws://127.0.0.2:1").is_ok());
-    }
-
-    #[test]
-    fn all_clients_together_fill_all_rooms_evenly() {
-        let plan = plan("-n 6 --rooms 4 --rooms-per-client 2").unwrap();
-        let mut members = [0; 4];
-        for client in 0..6 {
-            let rooms: Vec<usize> = plan.rooms_of(client).collect();
-            assert_ne!(rooms[0], rooms[1], "nobody joins a room twice");
-            for room in rooms {
-                members[room] += 1;
-            }
-        }
-        assert_eq!(members, [3, 3, 3, 3]);
     }
 
     #[test]

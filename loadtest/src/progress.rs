@@ -1,11 +1,12 @@
 //! What is seen of a run while it goes on.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::time::Instant;
 
-use crate::run::{Phase, Shared};
+use crate::phase::Phase;
+use crate::shared::{self, Shared};
 
 /// How often the line is written anew, and the rate taken.
 const REFRESH: Duration = Duration::from_millis(500);
@@ -14,18 +15,19 @@ const REFRESH: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
+    clients: usize,
     last: Instant,
     deliveries: u64,
 }
 
 impl Progress {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(shared: &Shared) -> Self {
         let bar = ProgressBar::new_spinner();
         // The default style stays where the template is wrong.
         if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {msg}") {
             bar.set_style(style);
         }
-        Self { bar, last: Instant::now(), deliveries: 0 }
+        Self { bar, clients: shared.plan.clients, last: Instant::now(), deliveries: 0 }
     }
 
     /// Shows where the run is. `end` is when the phase ends at the latest.
@@ -35,27 +37,28 @@ impl Progress {
         if self.bar.is_hidden() || now - self.last < REFRESH {
             return;
         }
-        let deliveries = shared.tallies.deliveries.get();
+        let sum = |of: fn(&shared::Progress) -> &AtomicU64| {
+            shared.progress.iter().map(|each| of(each).load(Ordering::Relaxed)).sum::<u64>()
+        };
+        let deliveries = sum(|each| &each.deliveries);
         let per_second = (deliveries - self.deliveries) as f64 / (now - self.last).as_secs_f64();
         (self.last, self.deliveries) = (now, deliveries);
-        let clients = shared.plan.clients;
+        let (clients, in_rooms) = (self.clients, sum(|each| &each.in_rooms));
         let left = end.saturating_duration_since(now).as_secs();
+        let p99_us = shared.progress.iter().map(|each| each.p99_us.load(Ordering::Relaxed)).max().unwrap_or(0);
         let message = match phase {
-            Phase::Connect => {
-                format!("connecting: {} of {clients} are in their rooms", shared.done_count(Phase::Connect))
-            }
+            Phase::Connect => format!("connecting: {in_rooms} of {clients} are in their rooms"),
+            Phase::Cut => format!("cut: {in_rooms} of {clients} are in their rooms, for {left} s"),
+            Phase::Return => format!("returning: {in_rooms} of {clients} are in their rooms"),
             Phase::Send => format!(
                 "sending: {} messages, {per_second:.0} deliveries/s, p99 {:.1} ms, {left} s left",
-                shared.tallies.sent.get(),
-                shared.latencies.delivered.percentiles().p99_ms
+                sum(|each| &each.sent),
+                p99_us as f64 / 1_000.0
             ),
-            Phase::Answer => {
-                format!("draining: {} of {clients} have all their answers", shared.done_count(Phase::Answer))
-            }
-            Phase::CatchUp => {
-                format!("draining: {} of {clients} have all their messages", shared.done_count(Phase::CatchUp))
-            }
-            Phase::Hold => format!("holding {clients} connections for {left} s; Ctrl-C ends it"),
+            Phase::Answer => "draining: not everything is answered".to_owned(),
+            Phase::CatchUp => format!("draining: not everything is delivered, {per_second:.0} deliveries/s"),
+            Phase::Settle => format!("settling: {left} s left"),
+            Phase::Hold => format!("holding {in_rooms} connections for {left} s; Ctrl-C ends it"),
             Phase::Stop => "closing".to_owned(),
         };
         self.bar.set_message(message);

@@ -6,32 +6,42 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::latency::Percentiles;
+use crate::gathered::{Gathered, PresenceReport};
+use crate::latency::LatencyReport;
 use crate::ledger::RoomResult;
 use crate::plan::Plan;
-use crate::player::Outcome;
-use crate::run::Shared;
-use crate::schedule::Schedule;
-use crate::servers::Used;
+use crate::search::Step;
+use crate::servers::{Look, Per, Used, used};
+use crate::shared::Shared;
 use crate::verdict::Verdict;
+use crate::worker::{Mark, Marks, Outcome};
+
+/// Runs with more messages do not list what became of each.
+const BROADCASTS_MAX: usize = 100;
 
 /// What the run itself measured.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Measured {
     /// Until everybody was in their rooms, or the time for it was over.
     pub(crate) connect: Duration,
     pub(crate) sending: Duration,
-    pub(crate) deliveries_while_sending: u64,
     /// From the end of the sending until all was answered and delivered, or the time for it was over.
     pub(crate) drained: Duration,
     /// Whether all was answered and delivered.
     pub(crate) settled: bool,
-    pub(crate) servers: Used,
+    /// How the servers stood: before the first connection, when everybody was in their rooms, when the first message was
+    /// due, and when all was answered and delivered.
+    pub(crate) at_first: Vec<Look>,
+    pub(crate) connected: Vec<Look>,
+    pub(crate) at_start: Vec<Look>,
+    pub(crate) at_end: Vec<Look>,
+    /// What this program itself takes when everybody is connected.
+    pub(crate) resident_bytes: u64,
     pub(crate) interrupted: bool,
 }
 
 /// The report of a run.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) plan: Plan,
     pub(crate) interrupted: bool,
@@ -41,6 +51,13 @@ pub(crate) struct Report {
     pub(crate) latencies: LatencyReport,
     /// What the processes of `--pid` used.
     pub(crate) servers: Used,
+    /// What this program itself used.
+    pub(crate) generator: Generator,
+    /// How those came back who were cut.
+    pub(crate) returns: Option<Returns>,
+    pub(crate) presence: Option<PresenceReport>,
+    /// When each message was delivered, where there are few.
+    pub(crate) broadcasts: Vec<Broadcast>,
     /// All rooms together.
     pub(crate) ledger: RoomResult,
     pub(crate) rooms: Vec<NamedRoom>,
@@ -54,11 +71,14 @@ pub(crate) struct Report {
     pub(crate) notices: BTreeMap<String, u64>,
     /// Frames that the protocol does not allow where they came.
     pub(crate) breaches: BTreeMap<String, u64>,
+    /// The steps of a search for the highest rate; the rest of the report is of the last one that held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) search: Vec<Step>,
     pub(crate) verdict: Verdict,
 }
 
 /// What became of the clients.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Connections {
     pub(crate) clients: u64,
     /// Clients that were ever welcome.
@@ -71,10 +91,12 @@ pub(crate) struct Connections {
     pub(crate) churned: u64,
     /// Until everybody was in their rooms.
     pub(crate) connect_ms: u64,
+    /// Clients that were let in and joined their rooms, for each second of that.
+    pub(crate) handshakes_per_second: f64,
 }
 
 /// What became of the messages.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Messages {
     /// Due within the duration.
     pub(crate) due: u64,
@@ -94,7 +116,7 @@ pub(crate) struct Messages {
 }
 
 /// What arrived.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Deliveries {
     /// All entries that came to anybody, replayed ones included.
     pub(crate) total: u64,
@@ -106,18 +128,47 @@ pub(crate) struct Deliveries {
     pub(crate) settled: bool,
 }
 
-/// The percentiles of every stage.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct LatencyReport {
-    pub(crate) connected: Percentiles,
-    pub(crate) joined: Percentiles,
-    pub(crate) acknowledged: Percentiles,
-    pub(crate) delivered: Percentiles,
-    pub(crate) held_back: Percentiles,
+/// What this program used, which is the proof that it was not what held the server back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Generator {
+    pub(crate) threads: u64,
+    /// Until everybody was connected.
+    pub(crate) connect_cpu_ms: u64,
+    /// From the first message until everything was answered and delivered.
+    pub(crate) cpu_ms: u64,
+    pub(crate) cpu_us_per_delivery: Option<f64>,
+    /// How much of a processor the busiest thread used while messages were sent; 1 is all of it.
+    pub(crate) busiest_thread_share: f64,
+    pub(crate) resident_bytes: u64,
+}
+
+/// How those came back who were cut.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Returns {
+    /// How many were cut, each time.
+    pub(crate) clients: u64,
+    /// Messages that each of them missed.
+    pub(crate) missed: u64,
+    /// Until all were back in their rooms, with nothing missed.
+    pub(crate) plain_ms: f64,
+    /// Until all were back and had all that they missed.
+    pub(crate) recovered_ms: f64,
+    /// The second divided by the first, if all were back both times.
+    pub(crate) ratio: Option<f64>,
+}
+
+/// When a message was due and delivered, in microseconds of Unix time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Broadcast {
+    pub(crate) message: u64,
+    pub(crate) due_unix_us: u64,
+    pub(crate) first_unix_us: u64,
+    pub(crate) last_unix_us: u64,
+    pub(crate) deliveries: u64,
 }
 
 /// What became of one room.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct NamedRoom {
     pub(crate) room: String,
     #[serde(flatten)]
@@ -125,64 +176,79 @@ pub(crate) struct NamedRoom {
 }
 
 impl Report {
-    pub(crate) fn new(shared: &Shared, measured: Measured, schedule: Schedule, outcomes: &[Outcome]) -> Self {
-        let (tallies, latencies) = (&shared.tallies, &shared.latencies);
-        let rooms: Vec<NamedRoom> = shared
-            .rooms
-            .iter()
-            .map(|room| NamedRoom { room: room.name.clone(), result: room.ledger.lock().result() })
-            .collect();
+    pub(crate) fn new(shared: &Shared, measured: Measured, outcomes: Vec<Outcome>) -> Self {
+        let Gathered { tallies, latencies, marks, rooms, spreads, presence } = Gathered::new(shared, outcomes);
+        let plan = shared.plan.clone();
+        let latencies = latencies.report();
         let mut ledger = RoomResult::default();
         for room in &rooms {
-            ledger.add(&room.result);
+            ledger.add(room);
         }
-        let count = |of: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| of(outcome)).count() as u64;
+        let due = if plan.listen { 0 } else { shared.schedule.count() };
+        let between = |from: fn(&Marks) -> Mark, to: fn(&Marks) -> Mark| {
+            marks.iter().map(|each| to(each).deliveries.saturating_sub(from(each).deliveries)).sum::<u64>()
+        };
+        let deliveries = between(|each| each.start, |each| each.settled);
+        let per = Per { messages: tallies.sent, deliveries, connections: 0 };
+        let connecting = Per { connections: tallies.came, ..Per::default() };
+        let is_listed = spreads.len() <= BROADCASTS_MAX;
+        let broadcasts = spreads.iter().enumerate().filter(|(_, spread)| is_listed && spread.deliveries > 0);
         let mut report = Self {
             interrupted: measured.interrupted,
             connections: Connections {
-                clients: shared.plan.clients as u64,
-                came: count(|outcome| outcome.came),
-                stayed: count(|outcome| outcome.stayed),
-                opened: tallies.welcomed.get(),
-                churned: tallies.churned.get(),
+                clients: plan.clients as u64,
+                came: tallies.came,
+                stayed: tallies.stayed,
+                opened: tallies.welcomed,
+                churned: tallies.churned,
                 connect_ms: measured.connect.as_millis() as u64,
+                handshakes_per_second: per_second(tallies.came, measured.connect),
             },
             messages: Messages {
-                due: schedule.count(),
-                sent: tallies.sent.get(),
-                unsent: schedule.count().saturating_sub(tallies.sent.get()),
+                due,
+                sent: tallies.sent,
+                unsent: due.saturating_sub(tallies.sent),
                 acknowledged: ledger.acknowledged,
-                refused: tallies.refused.get(),
-                unanswered: outcomes.iter().map(|outcome| outcome.unanswered).sum(),
-                sent_again: tallies.sent_again.get(),
-                duplicates: tallies.duplicates.get(),
+                refused: tallies.refused,
+                unanswered: tallies.unanswered,
+                sent_again: tallies.sent_again,
+                duplicates: tallies.duplicates,
             },
             deliveries: Deliveries {
-                total: tallies.deliveries.get(),
-                per_second: match measured.sending.as_secs_f64() {
-                    0.0 => 0.0,
-                    seconds => measured.deliveries_while_sending as f64 / seconds,
-                },
+                total: tallies.deliveries,
+                per_second: per_second(between(|each| each.start, |each| each.end), measured.sending),
                 drain_ms: measured.drained.as_millis() as u64,
                 settled: measured.settled,
             },
-            latencies: LatencyReport {
-                connected: latencies.connected.percentiles(),
-                joined: latencies.joined.percentiles(),
-                acknowledged: latencies.acknowledged.percentiles(),
-                delivered: latencies.delivered.percentiles(),
-                held_back: latencies.held_back.percentiles(),
+            servers: Used {
+                connecting: used(&measured.at_first, &measured.connected, connecting),
+                sending: used(&measured.at_start, &measured.at_end, per),
             },
-            servers: measured.servers,
+            generator: generator(&marks, deliveries, &measured),
+            returns: (plan.missed > 0).then(|| returns(&plan, &latencies)),
+            presence,
+            broadcasts: broadcasts
+                .map(|(message, spread)| Broadcast {
+                    message: message as u64,
+                    due_unix_us: spread.due_us,
+                    first_unix_us: spread.first_us,
+                    last_unix_us: spread.last_us,
+                    deliveries: spread.deliveries,
+                })
+                .collect(),
             ledger,
-            rooms,
-            errors: tallies.errors.counts(),
-            closes: tallies.closes.counts(),
-            failures: tallies.failures.counts(),
-            notices: tallies.notices.counts(),
-            breaches: tallies.breaches.counts(),
+            rooms: (rooms.into_iter().enumerate())
+                .map(|(number, result)| NamedRoom { room: plan.room(number), result })
+                .collect(),
+            errors: tallies.errors.into_counts(),
+            closes: tallies.closes.into_counts(),
+            failures: tallies.failures.into_counts(),
+            notices: tallies.notices.into_counts(),
+            breaches: tallies.breaches.into_counts(),
+            search: Vec::new(),
             verdict: Verdict::default(),
-            plan: shared.plan.clone(),
+            latencies,
+            plan,
         };
         report.verdict = Verdict::of(&report);
         report
@@ -193,5 +259,39 @@ impl Report {
         let mut json = serde_json::to_string_pretty(self)?;
         json.push('\n');
         std::fs::write(path, json)
+    }
+}
+
+fn per_second(count: u64, time: Duration) -> f64 {
+    if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
+}
+
+fn generator(marks: &[Marks], deliveries: u64, measured: &Measured) -> Generator {
+    let cpu = |from: Mark, to: Mark| to.cpu.saturating_sub(from.cpu);
+    let sending: Duration = marks.iter().map(|each| cpu(each.start, each.settled)).sum();
+    let busiest = marks.iter().map(|each| cpu(each.start, each.end)).max().unwrap_or_default();
+    Generator {
+        threads: marks.len() as u64,
+        connect_cpu_ms: marks.iter().map(|each| each.connected.cpu.as_millis() as u64).sum(),
+        cpu_ms: sending.as_millis() as u64,
+        cpu_us_per_delivery: (deliveries > 0).then(|| sending.as_secs_f64() * 1e6 / deliveries as f64),
+        busiest_thread_share: match measured.sending.as_secs_f64() {
+            0.0 => 0.0,
+            seconds => busiest.as_secs_f64() / seconds,
+        },
+        resident_bytes: measured.resident_bytes,
+    }
+}
+
+fn returns(plan: &Plan, latencies: &LatencyReport) -> Returns {
+    let clients = (plan.clients - plan.senders) as u64;
+    let (plain, recovered) = (latencies.returned, latencies.recovered);
+    let all_were_back = plain.count == clients && recovered.count == clients;
+    Returns {
+        clients,
+        missed: plan.missed,
+        plain_ms: plain.max_ms,
+        recovered_ms: recovered.max_ms,
+        ratio: (all_were_back && plain.max_ms > 0.0).then(|| recovered.max_ms / plain.max_ms),
     }
 }

@@ -7,8 +7,9 @@ use std::io::{Result, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::gathered::PresenceReport;
 use crate::latency::Percentiles;
-use crate::report::Report;
+use crate::report::{Report, Returns};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -23,7 +24,9 @@ pub(crate) fn write(report: &Report, out: &mut impl Write) -> Result<()> {
     connections(report, out)?;
     messages(report, out)?;
     latencies(report, out)?;
+    returns(report, out)?;
     servers::write(&report.servers, out)?;
+    generator(report, out)?;
     ledger(report, out)?;
     for (title, counts) in [
         ("Errors", &report.errors),
@@ -34,6 +37,7 @@ pub(crate) fn write(report: &Report, out: &mut impl Write) -> Result<()> {
     ] {
         tally(title, counts, out)?;
     }
+    search(report, out)?;
     verdict(report, out)
 }
 
@@ -43,10 +47,11 @@ fn connections(report: &Report, out: &mut impl Write) -> Result<()> {
     writeln!(out, "{HEAD}Connections{HEAD:#}")?;
     writeln!(
         out,
-        "  {} of {} clients were let in within {:.1} s; {} were in their rooms at the end.",
+        "  {} of {} clients were let in within {:.1} s, {:.0} per second; {} were in their rooms at the end.",
         each.came,
         each.clients,
         each.connect_ms as f64 / 1_000.0,
+        each.handshakes_per_second,
         each.stayed
     )?;
     if each.opened > each.came || each.churned > 0 {
@@ -88,21 +93,79 @@ fn messages(report: &Report, out: &mut impl Write) -> Result<()> {
 }
 
 fn latencies(report: &Report, out: &mut impl Write) -> Result<()> {
-    let each = &report.latencies;
     writeln!(out, "{HEAD}Latency in ms{HEAD:#}          p50       p90       p99     p99.9       max     count")?;
-    for (name, Percentiles { count, p50_ms, p90_ms, p99_ms, p99_9_ms, max_ms }) in [
-        ("connected", each.connected),
-        ("joined", each.joined),
-        ("acknowledged", each.acknowledged),
-        ("delivered", each.delivered),
-        ("held back", each.held_back),
-    ] {
+    for (name, Percentiles { count, p50_ms, p90_ms, p99_ms, p99_9_ms, max_ms }) in report.latencies.stages() {
         if count == 0 {
             continue;
         }
+        let name = name.replace('_', " ");
         writeln!(
             out,
             "  {name:<14}{p50_ms:>10.2}{p90_ms:>10.2}{p99_ms:>10.2}{p99_9_ms:>10.2}{max_ms:>10.2}{count:>10}"
+        )?;
+    }
+    Ok(())
+}
+
+fn generator(report: &Report, out: &mut impl Write) -> Result<()> {
+    let each = &report.generator;
+    writeln!(out, "{HEAD}Load generator{HEAD:#}")?;
+    write!(
+        out,
+        "  {} threads: {:.2} s of processor time for connecting, {:.2} s from the first message on",
+        each.threads,
+        each.connect_cpu_ms as f64 / 1_000.0,
+        each.cpu_ms as f64 / 1_000.0
+    )?;
+    if let Some(us) = each.cpu_us_per_delivery {
+        write!(out, ", {us:.2} µs per delivery")?;
+    }
+    writeln!(
+        out,
+        "; the busiest used {:.0} % of a processor. {:.1} MiB resident.",
+        each.busiest_thread_share * 100.0,
+        each.resident_bytes as f64 / 1_048_576.0
+    )
+}
+
+fn returns(report: &Report, out: &mut impl Write) -> Result<()> {
+    if let Some(Returns { clients, missed, plain_ms, recovered_ms, ratio }) = &report.returns {
+        writeln!(out, "{HEAD}Returns{HEAD:#}")?;
+        write!(
+            out,
+            "  {clients} clients were cut twice: all were back after {plain_ms:.0} ms with nothing missed, and after \
+             {recovered_ms:.0} ms with {missed} messages missed by each"
+        )?;
+        match ratio {
+            Some(ratio) => writeln!(out, ", which is {ratio:.2} times as long.")?,
+            None => writeln!(out, ", as far as they came back.")?,
+        }
+    }
+    if let Some(PresenceReport { rooms_watched, members, missing, ghosts, miscounted }) = &report.presence {
+        writeln!(out, "{HEAD}Presence{HEAD:#}")?;
+        writeln!(
+            out,
+            "  {members} members were in {rooms_watched} rooms in the end; {missing} of them were not told, {ghosts} were told \
+             and not there, and {miscounted} rooms were counted wrongly."
+        )?;
+    }
+    Ok(())
+}
+
+fn search(report: &Report, out: &mut impl Write) -> Result<()> {
+    if report.search.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{HEAD}Search{HEAD:#}   messages/s  deliveries/s    p99 ms  generator")?;
+    for step in &report.search {
+        let (style, word) = if step.held { (GOOD, "held") } else { (BAD, "not held") };
+        writeln!(
+            out,
+            "  {style}{word:<9}{style:#}{:>10.1}{:>14.0}{:>10.1}{:>9.0} %",
+            step.messages_per_second,
+            step.deliveries_per_second,
+            step.delivered_p99_ms,
+            step.busiest_thread_share * 100.0
         )?;
     }
     Ok(())

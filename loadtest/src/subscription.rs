@@ -5,6 +5,7 @@
 //! `recovered: false`); whatever else happens is counted.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use hubbub_shared::server_frame::{Joined, ResetReason, UnrecoveredReason};
 use serde::{Deserialize, Serialize};
@@ -24,18 +25,12 @@ pub(crate) enum State {
     Ended,
 }
 
-/// Where a client stands in a room's log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Position {
-    seq: u64,
-    pos: String,
-}
-
 /// The entries that `joined` announced.
 #[derive(Debug)]
 struct Replay {
     left: u64,
-    head: Position,
+    head_seq: u64,
+    head_pos: Arc<str>,
 }
 
 /// How an entry fitted to what came before it.
@@ -98,14 +93,22 @@ impl Seen {
     }
 }
 
-/// One client in one room.
+/// One client in one room. There may be a million of them, so what most never need is kept apart.
 #[derive(Debug)]
 pub(crate) struct Subscription {
     state: State,
     /// How often `join` was sent. Tells which subscription a request belonged to.
     turn: u32,
+    seq: u64,
     /// None until the first `joined`.
-    position: Option<Position>,
+    pos: Option<Arc<str>>,
+    deliveries: u64,
+    rest: Option<Box<Rest>>,
+}
+
+/// What is only needed once a subscription was resumed or something went wrong.
+#[derive(Debug, Default)]
+struct Rest {
     replay: Option<Replay>,
     /// Seqs that were left out so far, rising.
     missing: Vec<RangeInclusive<u64>>,
@@ -114,7 +117,11 @@ pub(crate) struct Subscription {
 
 impl Subscription {
     pub(crate) fn new() -> Self {
-        Self { state: State::Absent, turn: 0, position: None, replay: None, missing: Vec::new(), seen: Seen::default() }
+        Self { state: State::Absent, turn: 0, seq: 0, pos: None, deliveries: 0, rest: None }
+    }
+
+    fn rest(&mut self) -> &mut Rest {
+        self.rest.get_or_insert_default()
     }
 
     pub(crate) fn state(&self) -> State {
@@ -128,17 +135,17 @@ impl Subscription {
 
     /// Whether what comes next is a part of a replay, and so older than the subscription.
     pub(crate) fn is_replaying(&self) -> bool {
-        self.replay.is_some()
+        self.rest.as_ref().is_some_and(|rest| rest.replay.is_some())
     }
 
     /// The seq of the position; 0 before the first `joined`.
     pub(crate) fn seq(&self) -> u64 {
-        self.position.as_ref().map_or(0, |position| position.seq)
+        self.seq
     }
 
     /// Seqs that were left out and have not come.
     pub(crate) fn missing(&self) -> &[RangeInclusive<u64>] {
-        &self.missing
+        self.rest.as_ref().map_or(&[], |rest| &rest.missing)
     }
 
     /// Whether everything up to the head of the room is owed to this subscription: it is, or was, in the room.
@@ -146,17 +153,23 @@ impl Subscription {
         self.state == State::Joined
     }
 
+    /// Entries that came so far, doubled or not.
+    pub(crate) fn deliveries(&self) -> u64 {
+        self.deliveries
+    }
+
     /// What was seen so far.
     pub(crate) fn seen(&self) -> Seen {
-        let holes = self.missing.iter().map(|range| range.end() - range.start() + 1).sum();
-        Seen { holes, ..self.seen }
+        let holes = self.missing().iter().map(|range| range.end() - range.start() + 1).sum();
+        let seen = self.rest.as_ref().map_or_else(Seen::default, |rest| rest.seen);
+        Seen { holes, deliveries: self.deliveries, ..seen }
     }
 
     /// `join` is sent: gives the `since` to send with it.
-    pub(crate) fn join(&mut self) -> Option<String> {
+    pub(crate) fn join(&mut self) -> Option<Arc<str>> {
         self.state = State::Joining;
         self.turn += 1;
-        self.position.as_ref().map(|position| position.pos.clone())
+        self.pos.clone()
     }
 
     /// `join` was refused, for now.
@@ -174,130 +187,149 @@ impl Subscription {
         if self.state != State::Ended {
             self.state = State::Absent;
         }
-        self.replay = None;
+        self.end_replay();
     }
 
     /// The subscription is over for good.
     pub(crate) fn end(&mut self) {
         self.state = State::Ended;
-        self.replay = None;
+        self.end_replay();
     }
 
     /// `joined` came.
     pub(crate) fn joined(&mut self, joined: &Joined) {
         if self.state != State::Joining {
-            self.seen.misplaced += 1;
+            self.rest().seen.misplaced += 1;
             return;
         }
         self.state = State::Joined;
         let start = joined.seq.saturating_sub(joined.replayed);
-        let head = Position { seq: joined.seq, pos: joined.pos.clone() };
-        match (self.position.as_mut(), joined.recovered) {
-            (None, None) => self.position = Some(Position { seq: start, pos: joined.pos.clone() }),
-            (Some(position), Some(true)) => {
-                self.seen.recovered += 1;
+        let head_pos: Arc<str> = joined.pos.as_str().into();
+        match (self.pos.is_some(), joined.recovered) {
+            (false, None) => (self.seq, self.pos) = (start, Some(Arc::clone(&head_pos))),
+            (true, Some(true)) => {
                 // Every entry after the position was promised; a head behind it, or another number of entries, is no
                 // such promise.
-                if position.seq + joined.replayed != joined.seq {
-                    self.seen.misplaced += 1;
-                }
+                let kept = self.seq + joined.replayed == joined.seq;
+                let seen = &mut self.rest().seen;
+                seen.recovered += 1;
+                seen.misplaced += u64::from(!kept);
             }
-            (Some(position), Some(false)) => {
+            (true, Some(false)) => {
+                let skipped = start.saturating_sub(self.seq);
+                let seen = &mut self.rest().seen;
                 match joined.reason {
-                    Some(UnrecoveredReason::Trimmed) => self.seen.unrecovered_trimmed += 1,
-                    Some(UnrecoveredReason::Reset) => self.seen.unrecovered_reset += 1,
-                    None => self.seen.misplaced += 1,
+                    Some(UnrecoveredReason::Trimmed) => seen.unrecovered_trimmed += 1,
+                    Some(UnrecoveredReason::Reset) => seen.unrecovered_reset += 1,
+                    None => seen.misplaced += 1,
                 }
-                self.seen.skipped += start.saturating_sub(position.seq);
-                position.seq = start;
+                seen.skipped += skipped;
+                self.seq = start;
             }
-            (Some(_), None) | (None, Some(_)) => {
-                self.seen.misplaced += 1;
-                self.position = Some(Position { seq: start, pos: joined.pos.clone() });
+            (true, None) | (false, Some(_)) => {
+                self.rest().seen.misplaced += 1;
+                (self.seq, self.pos) = (start, Some(Arc::clone(&head_pos)));
             }
         }
-        self.replay = Some(Replay { left: joined.replayed, head });
-        self.end_replay_if_over();
+        if joined.replayed > 0 || self.rest.is_some() {
+            self.rest().replay = Some(Replay { left: joined.replayed, head_seq: joined.seq, head_pos });
+            self.end_replay_if_over();
+        }
     }
 
     /// An entry came.
-    pub(crate) fn entry(&mut self, seq: u64, pos: &str) -> Fit {
+    pub(crate) fn entry(&mut self, seq: u64, pos: &Arc<str>) -> Fit {
         if !matches!(self.state, State::Joined | State::Leaving) {
-            self.seen.misplaced += 1;
+            self.rest().seen.misplaced += 1;
             return Fit::Outside;
         }
-        self.seen.deliveries += 1;
-        if let Some(replay) = self.replay.as_mut() {
-            self.seen.replayed += 1;
-            replay.left = replay.left.saturating_sub(1);
+        self.deliveries += 1;
+        let is_replaying = self.is_replaying();
+        if is_replaying {
+            let rest = self.rest();
+            rest.seen.replayed += 1;
+            if let Some(replay) = rest.replay.as_mut() {
+                replay.left = replay.left.saturating_sub(1);
+            }
         }
         let fit = self.place(seq, pos);
-        self.end_replay_if_over();
+        if is_replaying {
+            self.end_replay_if_over();
+        }
         fit
     }
 
     /// A `sent` came that stands in its entry's place. Where the entry came first, the `sent` moves nothing.
     pub(crate) fn sent_in_place(&mut self, turn: u32, seq: u64, pos: &str) -> Option<Fit> {
         let current = self.turn == turn && matches!(self.state, State::Joined | State::Leaving);
-        if !current || seq <= self.seq() {
+        if !current || seq <= self.seq {
             return None;
         }
-        self.seen.deliveries += 1;
-        Some(self.place(seq, pos))
+        self.deliveries += 1;
+        Some(self.place(seq, &pos.into()))
     }
 
     /// `reset` came: the next entry is `seq` + 1.
     pub(crate) fn reset(&mut self, seq: u64, pos: &str, reason: ResetReason) {
-        if !matches!(self.state, State::Joined | State::Leaving) {
-            self.seen.misplaced += 1;
+        let is_joined = matches!(self.state, State::Joined | State::Leaving);
+        let skipped = seq.saturating_sub(self.seq);
+        let seen = &mut self.rest().seen;
+        if !is_joined {
+            seen.misplaced += 1;
             return;
         }
         match reason {
-            ResetReason::Lag => self.seen.resets_lag += 1,
-            ResetReason::Trimmed => self.seen.resets_trimmed += 1,
-            ResetReason::Reset => self.seen.resets_reset += 1,
+            ResetReason::Lag => seen.resets_lag += 1,
+            ResetReason::Trimmed => seen.resets_trimmed += 1,
+            ResetReason::Reset => seen.resets_reset += 1,
         }
-        self.seen.skipped += seq.saturating_sub(self.seq());
-        self.position = Some(Position { seq, pos: pos.to_owned() });
-        self.replay = None;
+        seen.skipped += skipped;
+        (self.seq, self.pos) = (seq, Some(pos.into()));
+        self.end_replay();
     }
 
-    fn place(&mut self, seq: u64, pos: &str) -> Fit {
-        let Some(position) = self.position.as_mut() else {
-            return Fit::Outside;
-        };
-        if seq <= position.seq {
-            if take(&mut self.missing, seq) {
-                self.seen.disordered += 1;
+    fn place(&mut self, seq: u64, pos: &Arc<str>) -> Fit {
+        if seq <= self.seq {
+            let rest = self.rest();
+            if take(&mut rest.missing, seq) {
+                rest.seen.disordered += 1;
                 return Fit::Disordered;
             }
-            self.seen.doubled += 1;
+            rest.seen.doubled += 1;
             return Fit::Doubled;
         }
-        let next = position.seq + 1;
-        position.seq = seq;
-        pos.clone_into(&mut position.pos);
+        let next = self.seq + 1;
+        (self.seq, self.pos) = (seq, Some(Arc::clone(pos)));
         if seq == next {
             return Fit::Next;
         }
-        self.missing.push(next..=seq - 1);
+        self.rest().missing.push(next..=seq - 1);
         Fit::AfterHole
     }
 
+    fn end_replay(&mut self) {
+        if let Some(rest) = self.rest.as_mut() {
+            rest.replay = None;
+        }
+    }
+
     fn end_replay_if_over(&mut self) {
-        let (Some(replay), Some(position)) = (self.replay.as_ref(), self.position.as_mut()) else {
+        let Some(rest) = self.rest.as_mut() else {
             return;
         };
-        if replay.left > 0 && position.seq <= replay.head.seq {
+        let Some(replay) = rest.replay.as_ref() else {
+            return;
+        };
+        if replay.left > 0 && self.seq <= replay.head_seq {
             return;
         }
-        if position.seq < replay.head.seq {
-            self.missing.push(position.seq + 1..=replay.head.seq);
+        if self.seq < replay.head_seq {
+            rest.missing.push(self.seq + 1..=replay.head_seq);
         }
-        if position.seq <= replay.head.seq {
-            *position = replay.head.clone();
+        if self.seq <= replay.head_seq {
+            (self.seq, self.pos) = (replay.head_seq, Some(Arc::clone(&replay.head_pos)));
         }
-        self.replay = None;
+        rest.replay = None;
     }
 }
 

@@ -1,70 +1,85 @@
 //! How often something happened, by name.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::Mutex;
 
 /// Counts of things that are named as they come, like error codes. For what is rare.
 #[derive(Debug, Default)]
-pub(crate) struct Tally(Mutex<BTreeMap<String, u64>>);
+pub(crate) struct Tally(BTreeMap<String, u64>);
 
 impl Tally {
-    pub(crate) fn add(&self, name: &str) {
-        let mut counts = self.0.lock();
-        if let Some(count) = counts.get_mut(name) {
+    pub(crate) fn add(&mut self, name: &str) {
+        if let Some(count) = self.0.get_mut(name) {
             *count += 1;
         } else {
-            counts.insert(name.to_owned(), 1);
+            self.0.insert(name.to_owned(), 1);
         }
     }
 
-    pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
-        self.0.lock().clone()
+    fn merge(&mut self, other: Self) {
+        for (name, count) in other.0 {
+            *self.0.entry(name).or_default() += count;
+        }
+    }
+
+    pub(crate) fn into_counts(self) -> BTreeMap<String, u64> {
+        self.0
     }
 }
 
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub(crate) struct Count(AtomicU64);
+macro_rules! tallies {
+    (counts { $($(#[$count_doc:meta])* $count:ident,)* } names { $($(#[$tally_doc:meta])* $tally:ident,)* }) => {
+        /// What happened to the messages and connections of one thread.
+        #[derive(Debug, Default)]
+        pub(crate) struct Tallies {
+            $($(#[$count_doc])* pub(crate) $count: u64,)*
+            $($(#[$tally_doc])* pub(crate) $tally: Tally,)*
+        }
 
-impl Count {
-    pub(crate) fn add(&self, more: u64) {
-        self.0.fetch_add(more, Ordering::Relaxed);
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
+        impl Tallies {
+            /// Takes the other's counts in.
+            pub(crate) fn merge(&mut self, other: Self) {
+                $(self.$count += other.$count;)*
+                $(self.$tally.merge(other.$tally);)*
+            }
+        }
+    };
 }
 
-/// What happened to the messages and connections of a run.
-#[derive(Debug, Default)]
-pub(crate) struct Tallies {
-    /// Messages handed to a socket, for the first time.
-    pub(crate) sent: Count,
-    /// `sent` that named an earlier entry.
-    pub(crate) duplicates: Count,
-    /// Messages that were answered with an error.
-    pub(crate) refused: Count,
-    /// Messages that were sent again with the same key, because their connection had ended first.
-    pub(crate) sent_again: Count,
-    /// Entries that came to anybody, replayed or live.
-    pub(crate) deliveries: Count,
-    /// Connections that were opened and welcomed.
-    pub(crate) welcomed: Count,
-    /// Times a churning client left and rejoined a room, or disconnected and resumed.
-    pub(crate) churned: Count,
-    /// `error` frames by code.
-    pub(crate) errors: Tally,
-    /// Ends of connections that the gateway or the network made, by code.
-    pub(crate) closes: Tally,
-    /// Connections that could not be opened, by reason.
-    pub(crate) failures: Tally,
-    /// What the gateway said of itself: `draining`, `degraded`, `restored`, `removed`.
-    pub(crate) notices: Tally,
-    /// Frames that the protocol does not allow where they came.
-    pub(crate) breaches: Tally,
+tallies! {
+    counts {
+        /// Messages handed to a socket, for the first time.
+        sent,
+        /// `sent` that named an earlier entry.
+        duplicates,
+        /// Messages that were answered with an error.
+        refused,
+        /// Messages that were sent again with the same key, because their connection had ended first.
+        sent_again,
+        /// Messages that were sent and never answered.
+        unanswered,
+        /// Entries that came to anybody, replayed or live.
+        deliveries,
+        /// Connections that were opened and welcomed.
+        welcomed,
+        /// Times a churning client left and rejoined a room, or disconnected and resumed.
+        churned,
+        /// Clients that were ever welcome.
+        came,
+        /// Clients that were connected and in all of their rooms when the run ended, or had left as the scenario says.
+        stayed,
+    }
+    names {
+        /// `error` frames by code.
+        errors,
+        /// Ends of connections that the gateway or the network made, by code.
+        closes,
+        /// Connections that could not be opened, by reason.
+        failures,
+        /// What the gateway said of itself: `draining`, `degraded`, `restored`, `removed`.
+        notices,
+        /// Frames that the protocol does not allow where they came.
+        breaches,
+    }
 }
 
 #[cfg(test)]
@@ -72,14 +87,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn things_are_counted_by_their_names() {
-        let tally = Tally::default();
-        tally.add("gone");
-        tally.add("gone");
-        tally.add("internal");
-        assert_eq!(
-            tally.counts().into_iter().collect::<Vec<_>>(),
-            [("gone".to_owned(), 2), ("internal".to_owned(), 1)]
-        );
+    fn things_are_counted_by_their_names_over_all_threads() {
+        let [mut one, mut other] =
+            [Tallies { sent: 2, ..Tallies::default() }, Tallies { sent: 3, ..Tallies::default() }];
+        one.errors.add("gone");
+        other.errors.add("gone");
+        other.errors.add("internal");
+        one.merge(other);
+        assert_eq!(one.sent, 5);
+        let counts: Vec<_> = one.errors.into_counts().into_iter().collect();
+        assert_eq!(counts, [("gone".to_owned(), 2), ("internal".to_owned(), 1)]);
     }
 }

@@ -3,9 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::report::Report;
+use crate::servers::{Figures, Usage, Used};
+
+/// A thread that uses more of a processor may be too late for what came.
+const BUSY: f64 = 0.9;
 
 /// The judgement.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Verdict {
     pub(crate) passed: bool,
     /// What makes the run fail.
@@ -20,6 +24,7 @@ impl Verdict {
         let mut verdict = Self::default();
         verdict.judge_promises(report);
         verdict.judge_connections(report);
+        verdict.judge_presence(report);
         verdict.judge_thresholds(report);
         verdict.doubt(report);
         verdict.passed = verdict.faults.is_empty();
@@ -67,13 +72,69 @@ impl Verdict {
         }
     }
 
+    fn judge_presence(&mut self, report: &Report) {
+        if let Some(presence) = &report.presence {
+            self.fault_if(presence.missing, "members were there in the end and nobody was told");
+            self.fault_if(presence.ghosts, "members were told to be there in the end and were not");
+            self.fault_if(presence.miscounted, "rooms were told to have another number of members than they had");
+        }
+        if let Some(returns) = &report.returns {
+            let (back, recovered) = (report.latencies.returned.count, report.latencies.recovered.count);
+            self.fault_if(returns.clients - back, "clients that were cut did not come back");
+            self.fault_if(returns.clients - recovered, "clients that were cut did not get back all they missed");
+        }
+    }
+
     fn judge_thresholds(&mut self, report: &Report) {
-        let p99_ms = report.latencies.delivered.p99_ms;
-        if let Some(max_ms) = report.plan.pass.delivered_p99_ms
-            && p99_ms > max_ms
-        {
-            self.faults
-                .push(format!("the 99th percentile of the delivery latency is {p99_ms:.1} ms; {max_ms} were allowed"));
+        let pass = &report.plan.pass;
+        let of_all = |of: fn(&Figures) -> Option<f64>, usages: &[Usage]| {
+            usages.iter().map(|usage| usage.figures.as_ref().and_then(of)).sum::<Option<f64>>()
+        };
+        let Used { connecting, sending } = &report.servers;
+        let per_second = |reached: f64| Some(-reached);
+        let kib =
+            |usages: &[Usage]| of_all(|figures| figures.resident_bytes_per_connection, usages).map(|b| b / 1024.0);
+        for (what, reached, limit) in [
+            (
+                "ms is the 99th percentile of the delivery latency",
+                Some(report.latencies.delivered.p99_ms),
+                pass.delivered_p99_ms,
+            ),
+            ("deliveries were made per second", per_second(report.deliveries.per_second), pass.deliveries_per_second),
+            (
+                "clients were let in per second",
+                per_second(report.connections.handshakes_per_second),
+                pass.handshakes_per_second,
+            ),
+            (
+                "µs of processor time were taken per delivery",
+                of_all(|figures| figures.cpu_us_per_delivery, sending),
+                pass.cpu_us_per_delivery,
+            ),
+            (
+                "system calls were made per delivery",
+                of_all(|figures| figures.system_calls_per_delivery, sending),
+                pass.system_calls_per_delivery,
+            ),
+            ("KiB of resident memory were taken per connection", kib(connecting), pass.resident_kib_per_connection),
+            (
+                "times as long was the return with missed messages",
+                report.returns.as_ref().and_then(|returns| returns.ratio),
+                pass.recovery_ratio,
+            ),
+        ] {
+            let Some(limit) = limit else {
+                continue;
+            };
+            match reached {
+                // Of what is better the more it is, the negative is compared.
+                Some(reached) if reached <= limit && reached >= 0.0 || reached < 0.0 && -reached >= limit => {}
+                Some(reached) if reached < 0.0 => {
+                    self.faults.push(format!("{:.1} {what}; at least {limit} were asked for", -reached));
+                }
+                Some(reached) => self.faults.push(format!("{reached:.2} {what}; {limit} were allowed")),
+                None => self.faults.push(format!("it could not be found how many {what}; {limit} were allowed")),
+            }
         }
     }
 
@@ -84,6 +145,12 @@ impl Verdict {
                 "1 % of the messages left {:.1} ms late or later: the load generator, or a gateway that stopped reading, \
                  could not keep up, and the latencies contain that",
                 held_back.p99_ms
+            ));
+        }
+        if report.generator.busiest_thread_share > BUSY {
+            self.doubts.push(format!(
+                "a thread of the load generator used {:.0} % of a processor: it may be what held the server back",
+                report.generator.busiest_thread_share * 100.0
             ));
         }
         if messages.unsent > 0 {

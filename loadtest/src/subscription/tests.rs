@@ -2,8 +2,8 @@ use hubbub_shared::server_frame::{Joined, ResetReason, UnrecoveredReason};
 
 use super::*;
 
-fn pos(seq: u64) -> String {
-    format!("k3-{seq}-t")
+fn pos(seq: u64) -> Arc<str> {
+    format!("k3-{seq}-t").into()
 }
 
 fn head(seq: u64) -> Joined {
@@ -11,7 +11,7 @@ fn head(seq: u64) -> Joined {
         id: None,
         room: "room".to_owned(),
         seq,
-        pos: pos(seq),
+        pos: pos(seq).to_string(),
         recovered: None,
         reason: None,
         replayed: 0,
@@ -89,7 +89,7 @@ fn a_reset_says_where_it_goes_on_and_makes_no_hole() {
 fn a_reset_to_a_log_that_began_anew_is_followed() {
     let mut subscription = joined_at(100);
     subscription.reset(3, "k4-3-t", ResetReason::Reset);
-    assert_eq!(subscription.entry(4, "k4-4-t"), Fit::Next);
+    assert_eq!(subscription.entry(4, &"k4-4-t".into()), Fit::Next);
     assert_eq!(subscription.seen(), Seen { deliveries: 1, resets_reset: 1, ..Seen::default() });
 }
 

@@ -2,7 +2,7 @@
 
 use hubbub_shared::CloseCode;
 
-use crate::socket::Ending;
+use crate::connection::Ending;
 
 /// What follows an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

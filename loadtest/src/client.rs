@@ -1,0 +1,527 @@
+//! One virtual user: connects when it is due, stays, and comes back as the protocol (§7) tells clients to, until the run
+//! is over.
+
+mod advice;
+mod asked;
+mod native;
+mod plain;
+mod reading;
+mod sending;
+mod watch;
+
+use std::cmp::Reverse;
+use std::time::{Duration, Instant};
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+use self::advice::Advice;
+use self::asked::{Asked, Request, Unanswered};
+pub(crate) use self::reading::Ready;
+pub(crate) use self::watch::Told;
+use self::watch::Watch;
+use crate::common::{Action, Common, Timer};
+use crate::connection::{self, Connection, Ending};
+use crate::numbers::Numbers;
+use crate::phase::Phase;
+use crate::schedule;
+use crate::settings::ConnectRate;
+use crate::shared::Shared;
+use crate::subscription::{State, Subscription};
+use crate::websocket::frame::Opcode;
+
+/// How long a connection or an upgrade may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the gateway may take to answer `hello`.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a polite farewell may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The first pause before another try is at most this long, and each further one at most twice the one before.
+const BACKOFF_FIRST: Duration = Duration::from_millis(250);
+const BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// A connection that lasts as long was worth coming back for; one that ends sooner counts as another failure.
+const STAY_MIN: Duration = Duration::from_secs(5);
+
+/// A client in one of the run's rooms.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    pub(crate) room: u32,
+    pub(crate) subscription: Subscription,
+    /// Where the language has no seqs: which messages came, how many the client sent itself, and the last of them.
+    pub(crate) numbers: Option<Box<Numbers>>,
+    pub(crate) own: u32,
+    last_own: Option<u32>,
+}
+
+impl Membership {
+    /// Whether it will not change any more by waiting.
+    fn is_settled(&self) -> bool {
+        matches!(self.subscription.state(), State::Joined | State::Ended)
+    }
+
+    /// How many messages should have come, where they have no seq.
+    pub(crate) fn owed(&self, shared: &Shared) -> u64 {
+        let sent = shared.rooms[self.room as usize].sent();
+        if shared.plan.language.echoes() { sent } else { sent - u64::from(self.own) }
+    }
+
+    /// Whether everything came that is known to have been sent.
+    fn has_caught_up(&self, shared: &Shared) -> bool {
+        if !self.subscription.is_owed_the_rest() {
+            return true;
+        }
+        if shared.plan.listen {
+            return self.subscription.deliveries() >= shared.expected(self.room);
+        }
+        match &self.numbers {
+            Some(numbers) => numbers.came() >= self.owed(shared),
+            None => self.subscription.seq() >= shared.rooms[self.room as usize].newest(),
+        }
+    }
+}
+
+/// Where a client stands between the program and the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Without a connection, for now.
+    Away,
+    Connecting,
+    Upgrading,
+    /// `hello` is on its way.
+    Greeting,
+    Here,
+    /// It has said goodbye.
+    Closing(After),
+    /// Cut, as the scenario says, until it says otherwise.
+    Cut,
+    /// Gone for good.
+    Over,
+}
+
+/// What follows a goodbye.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    Return(Duration),
+    Over,
+}
+
+/// One virtual user. There may be a hundred thousand of them in one process.
+#[derive(Debug)]
+pub(crate) struct Client {
+    number: usize,
+    /// Its number in its thread.
+    index: u32,
+    /// How many connections it has had.
+    connections: u32,
+    stage: Stage,
+    connection: Option<Connection>,
+    /// When this connection was begun, or welcome.
+    since: Instant,
+    /// When the server was last heard, or the stage was reached.
+    heard: Instant,
+    silence_max: Duration,
+    /// What the last error said of when to come back.
+    not_before: Duration,
+    attempts: u32,
+    memberships: Box<[Membership]>,
+    asked: Asked,
+    unanswered: Vec<Unanswered>,
+    /// The number of its next message.
+    next: u64,
+    /// The secret of the session that a guest's first hello made.
+    session: Option<Box<str>>,
+    /// What the server calls the last connection, and the user.
+    called: Option<Box<str>>,
+    user: Option<Box<str>>,
+    random: SmallRng,
+    watch: Option<Box<Watch>>,
+    /// Whether it was ever welcome.
+    came: bool,
+    /// Whether it is in all of its rooms.
+    is_in_rooms: bool,
+    is_on_the_way: bool,
+    /// It was cut and is not back where it was.
+    is_returning: bool,
+    /// It does not read for a while.
+    is_paused: bool,
+    /// It goes away with the next message.
+    is_parting: bool,
+    /// It is gone as the scenario says.
+    has_left: bool,
+    reads_slowly: bool,
+}
+
+impl Client {
+    pub(crate) fn new(number: usize, index: usize, shared: &Shared) -> Self {
+        let plan = &shared.plan;
+        let is_numbered = plan.language.plain().is_some();
+        let membership = |room| Membership {
+            room,
+            subscription: Subscription::new(),
+            numbers: is_numbered.then(Box::default),
+            own: 0,
+            last_own: None,
+        };
+        let sends = if plan.listen { None } else { plan.sender(number) };
+        Self {
+            number,
+            index: index as u32,
+            connections: 0,
+            stage: Stage::Away,
+            connection: None,
+            since: shared.opened,
+            heard: shared.opened,
+            silence_max: Duration::MAX,
+            not_before: Duration::ZERO,
+            attempts: 0,
+            memberships: shared.memberships.of(number).into_iter().map(membership).collect(),
+            asked: Asked::default(),
+            unanswered: Vec::new(),
+            next: sends.map_or(u64::MAX, |sender| sender as u64),
+            session: None,
+            called: None,
+            user: None,
+            random: SmallRng::seed_from_u64(plan.seed.wrapping_add(number as u64)),
+            watch: plan.watches(number).then(Box::default),
+            came: false,
+            is_in_rooms: false,
+            is_on_the_way: false,
+            is_returning: false,
+            is_paused: false,
+            is_parting: false,
+            has_left: false,
+            reads_slowly: plan.reads_slowly(number),
+        }
+    }
+
+    /// Begins to connect.
+    pub(crate) fn connect(&mut self, common: &mut Common, now: Instant) {
+        if self.stage != Stage::Away {
+            return;
+        }
+        (self.since, self.heard) = (now, now);
+        (self.is_on_the_way, self.stage) = (true, Stage::Connecting);
+        common.on_the_way += 1;
+        let (target, source) = common.shared.target(self.number);
+        match Connection::open(target.address, source, &common.registry, mio::Token(self.index as usize)) {
+            Ok(connection) => self.connection = Some(connection),
+            Err(error) => self.fail(&connection::failure(&error), common, now),
+        }
+    }
+
+    /// Full jitter: somewhere between at once and twice as long as the last time.
+    fn backoff(&mut self) -> Duration {
+        let longest = BACKOFF_FIRST.saturating_mul(1 << self.attempts.min(16)).min(BACKOFF_MAX);
+        self.attempts += 1;
+        longest.mul_f64(self.random.random())
+    }
+
+    /// The connection could not be opened.
+    fn fail(&mut self, reason: &str, common: &mut Common, now: Instant) {
+        common.tallies.failures.add(reason);
+        self.drop_connection(common);
+        self.come_back(Duration::ZERO, common, now);
+    }
+
+    /// The connection has ended, for whatever reason.
+    fn ended(&mut self, ending: &Ending, common: &mut Common, now: Instant) {
+        match self.stage {
+            Stage::Closing(after) => {
+                self.drop_connection(common);
+                return self.follow(after, common, now);
+            }
+            Stage::Connecting | Stage::Upgrading => {
+                return self.fail("the connection was lost before it was a WebSocket", common, now);
+            }
+            Stage::Away | Stage::Greeting | Stage::Here | Stage::Cut | Stage::Over => {}
+        }
+        common.tallies.closes.add(&advice::name(ending));
+        let not_before = std::mem::take(&mut self.not_before);
+        self.drop_connection(common);
+        match advice::after(ending) {
+            Advice::ComeBack => self.come_back(not_before, common, now),
+            Advice::ComeBackAnew => {
+                // A new guest is another user, who cannot take the old one's place.
+                if self.session.take().is_some() {
+                    self.called = None;
+                }
+                self.come_back(not_before, common, now);
+            }
+            Advice::StayAway => {
+                self.memberships.iter_mut().for_each(|each| each.subscription.end());
+                self.stage = Stage::Over;
+            }
+        }
+    }
+
+    fn come_back(&mut self, not_before: Duration, common: &mut Common, now: Instant) {
+        if common.turn.phase == Phase::Stop {
+            self.stage = Stage::Over;
+            return;
+        }
+        let pause = self.backoff().max(not_before);
+        self.set(Action::Connect, now + pause, common);
+    }
+
+    fn follow(&mut self, after: After, common: &mut Common, now: Instant) {
+        match after {
+            After::Return(_) if common.turn.phase == Phase::Stop => self.stage = Stage::Over,
+            After::Return(time) => self.set(Action::Connect, now + time, common),
+            After::Over => self.stage = Stage::Over,
+        }
+    }
+
+    /// Makes an appointment, which holds as long as this connection.
+    fn set(&self, action: Action, at: Instant, common: &mut Common) {
+        let timer = Timer { at, client: self.index, connection: self.connections, action };
+        common.timers.push(Reverse(timer));
+    }
+
+    /// Leaves without a connection, in its rooms no more.
+    fn drop_connection(&mut self, common: &mut Common) {
+        if self.stage == Stage::Here && self.since.elapsed() >= STAY_MIN {
+            self.attempts = 0;
+        }
+        self.connection = None;
+        self.stage = Stage::Away;
+        self.connections += 1;
+        self.memberships.iter_mut().for_each(|each| each.subscription.interrupt());
+        self.unanswered.extend(std::mem::take(&mut self.asked).into_messages());
+        (self.is_paused, self.is_parting) = (false, false);
+        self.arrive_or_not(false, common);
+        if std::mem::take(&mut self.is_on_the_way) {
+            common.on_the_way -= 1;
+        }
+    }
+
+    fn arrive_or_not(&mut self, is_in_rooms: bool, common: &mut Common) {
+        match (std::mem::replace(&mut self.is_in_rooms, is_in_rooms), is_in_rooms) {
+            (false, true) => common.in_rooms += 1,
+            (true, false) => common.in_rooms -= 1,
+            (false, false) | (true, true) => {}
+        }
+    }
+
+    /// Something about the subscriptions has changed.
+    fn look_around(&mut self, common: &mut Common, now: Instant) {
+        if self.stage != Stage::Here || !self.memberships.iter().all(Membership::is_settled) {
+            return self.arrive_or_not(false, common);
+        }
+        self.arrive_or_not(true, common);
+        if std::mem::take(&mut self.is_on_the_way) {
+            common.on_the_way -= 1;
+        }
+        self.look_whether_back(common, now);
+    }
+
+    /// Tells when a client that was cut is back where it was.
+    fn look_whether_back(&mut self, common: &mut Common, now: Instant) {
+        if self.is_returning && self.is_in_rooms && self.has_caught_up(&common.shared) {
+            self.is_returning = false;
+            let missed = common.shared.started.get().is_some();
+            let stage = if missed { &mut common.latencies.recovered } else { &mut common.latencies.returned };
+            stage.record(now - common.since);
+        }
+    }
+
+    fn has_caught_up(&self, shared: &Shared) -> bool {
+        self.memberships.iter().all(|each| each.has_caught_up(shared))
+    }
+
+    /// Says goodbye, and waits a little for the answer.
+    fn say_goodbye(&mut self, after: After, common: &mut Common, now: Instant) {
+        match (self.stage, self.connection.as_mut()) {
+            (Stage::Greeting | Stage::Here, Some(connection)) => {
+                connection.queue(Opcode::Close, &1000_u16.to_be_bytes());
+                connection.flush();
+                self.arrive_or_not(false, common);
+                self.is_paused = false;
+                self.stage = Stage::Closing(after);
+                self.set(Action::GiveUp, now + CLOSE_TIMEOUT, common);
+            }
+            (Stage::Closing(_), _) => self.stage = Stage::Closing(after),
+            (Stage::Over | Stage::Cut, _) => self.stage = Stage::Over,
+            (Stage::Away | Stage::Connecting | Stage::Upgrading | Stage::Greeting | Stage::Here, _) => {
+                self.drop_connection(common);
+                self.follow(after, common, now);
+            }
+        }
+    }
+
+    /// Goes without a word, for as long as the scenario says.
+    fn cut(&mut self, common: &mut Common) {
+        if self.stage != Stage::Over {
+            self.drop_connection(common);
+            self.stage = Stage::Cut;
+        }
+    }
+
+    /// A phase begins.
+    pub(crate) fn begin(&mut self, common: &mut Common, now: Instant) {
+        let plan = &common.shared.plan;
+        let stays = plan.sender(self.number).is_some();
+        let churns = plan.churns(self.number);
+        match common.turn.phase {
+            Phase::Cut if !stays => self.cut(common),
+            Phase::Return if self.stage == Stage::Cut => {
+                (self.stage, self.attempts, self.is_returning) = (Stage::Away, 0, true);
+                common.lined_up.push_back(self.index);
+            }
+            Phase::Send if self.reads_slowly && self.stage == Stage::Here => {
+                self.is_paused = true;
+                let until = now + plan.slow_for;
+                self.set(Action::Awake, until, common);
+            }
+            Phase::Send if churns && self.stage == Stage::Here => self.set_churn(common, now),
+            // Half of those who came and went are gone in the end, half of them without a word.
+            Phase::Settle if churns && self.number % 2 == 1 => {
+                self.has_left = true;
+                if self.number % 4 == 1 {
+                    self.leave_for_good(common);
+                } else {
+                    self.cut(common);
+                }
+            }
+            Phase::Stop => self.stop(common, now),
+            Phase::Connect
+            | Phase::Cut
+            | Phase::Return
+            | Phase::Send
+            | Phase::Answer
+            | Phase::CatchUp
+            | Phase::Settle
+            | Phase::Hold => {}
+        }
+    }
+
+    fn set_churn(&mut self, common: &mut Common, now: Instant) {
+        let pause = common.shared.plan.churn_every.mul_f64(schedule::exponential(&mut self.random));
+        self.set(Action::Churn, now + pause, common);
+    }
+
+    fn stop(&mut self, common: &mut Common, now: Instant) {
+        let is_there = self.memberships.iter().all(|each| each.subscription.is_owed_the_rest());
+        common.tallies.stayed += u64::from(is_there || self.has_left);
+        common.tallies.came += u64::from(self.came);
+        self.unanswered.extend(std::mem::take(&mut self.asked).into_messages());
+        common.tallies.unanswered += self.unanswered.len() as u64;
+        // What comes during the farewell is not a part of the run.
+        common.rests.push(Rest {
+            user: self.user.take(),
+            memberships: std::mem::take(&mut self.memberships),
+            told: self.watch.take().map(|watch| watch.into_told()),
+        });
+        self.say_goodbye(After::Over, common, now);
+    }
+
+    /// Whether waiting would change nothing in this phase.
+    pub(crate) fn is_done(&self, common: &Common) -> bool {
+        let is_settled = || matches!(self.stage, Stage::Here) && self.memberships.iter().all(Membership::is_settled);
+        match (self.stage, common.turn.phase) {
+            (_, Phase::Settle | Phase::Hold) => false,
+            (Stage::Over | Stage::Cut, _) | (_, Phase::Cut) => true,
+            (_, Phase::Connect) => is_settled(),
+            (_, Phase::Send) => common.shared.plan.listen && is_settled() && self.has_caught_up(&common.shared),
+            (_, Phase::Answer) => is_settled() && self.asked.is_empty() && self.due(common).is_none(),
+            (_, Phase::Return | Phase::CatchUp) => is_settled() && self.has_caught_up(&common.shared),
+            (_, Phase::Stop) => false,
+        }
+    }
+
+    /// Whether nothing is to be done for it any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.stage == Stage::Over
+    }
+
+    /// Looks whether the server has been silent for too long.
+    pub(crate) fn look_for_silence(&mut self, common: &mut Common, now: Instant) {
+        let silence = now.saturating_duration_since(self.heard);
+        match self.stage {
+            Stage::Connecting | Stage::Upgrading if silence > CONNECT_TIMEOUT => {
+                self.fail(&format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()), common, now);
+            }
+            Stage::Greeting if silence > WELCOME_TIMEOUT => {
+                self.fail("the hello was not answered in time", common, now);
+            }
+            Stage::Here if silence > self.silence_max && !self.is_paused => {
+                common.tallies.closes.add("left, because the gateway fell silent");
+                self.drop_connection(common);
+                self.come_back(Duration::ZERO, common, now);
+            }
+            _ => {}
+        }
+    }
+
+    /// An appointment is due.
+    pub(crate) fn act(&mut self, timer: Timer, common: &mut Common, buffer: &mut Vec<u8>, now: Instant) {
+        if timer.connection != self.connections {
+            return;
+        }
+        match timer.action {
+            Action::Connect => common.lined_up.push_back(self.index),
+            Action::Churn if common.turn.phase == Phase::Send && !self.has_left => self.churn(common, now),
+            Action::Part if self.is_parting => self.part(common, now),
+            Action::Move => self.say_goodbye(After::Return(Duration::ZERO), common, now),
+            Action::Rejoin { subscription } => {
+                if self.stage == Stage::Here {
+                    self.join(subscription as usize, common, now);
+                    self.flush();
+                }
+            }
+            Action::Awake => {
+                (self.is_paused, self.heard) = (false, now);
+                self.read(true, common, buffer);
+            }
+            Action::GiveUp => self.ended(&Ending::Lost, common, now),
+            Action::Churn | Action::Part => {}
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some(connection) = self.connection.as_mut() {
+            connection.flush();
+        }
+    }
+
+    /// Is let in.
+    fn welcome(&mut self, common: &mut Common, now: Instant) {
+        common.tallies.welcomed += 1;
+        common.latencies.welcomed.record(now - self.heard);
+        if !std::mem::replace(&mut self.came, true) {
+            let due = match common.shared.plan.connect_rate {
+                ConnectRate::Max => self.since,
+                ConnectRate::PerSecond(_) => common.shared.opened + common.shared.plan.connect_due(self.number),
+            };
+            common.latencies.connected.record(now.saturating_duration_since(due));
+        }
+        (self.stage, self.since, self.heard) = (Stage::Here, now, now);
+        self.not_before = Duration::ZERO;
+        self.arrive(common, now);
+    }
+
+    /// Takes up where the last connection ended.
+    fn arrive(&mut self, common: &mut Common, now: Instant) {
+        for subscription in 0..self.memberships.len() {
+            if self.memberships[subscription].subscription.state() == State::Absent {
+                self.join(subscription, common, now);
+            }
+        }
+        for Unanswered { message, subscription } in std::mem::take(&mut self.unanswered) {
+            common.tallies.sent_again += 1;
+            self.send(message, subscription, None, common);
+        }
+        if common.turn.phase == Phase::Send && common.shared.plan.churns(self.number) {
+            self.set_churn(common, now);
+        }
+        self.send_what_is_due(common, now);
+    }
+}
+
+/// What is left of a client when the run is over.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    /// The user id, where the run is about presence.
+    pub(crate) user: Option<Box<str>>,
+    pub(crate) memberships: Box<[Membership]>,
+    pub(crate) told: Option<Told>,
+}

@@ -1,0 +1,172 @@
+//! What a client says, and when.
+
+use std::time::{Duration, Instant};
+
+use hubbub_shared::ClientFrame;
+use hubbub_shared::client_frame::{ClientInfo, Guest, Hello, Join, Leave, Send};
+use rand::RngExt;
+
+use super::{After, Client, Request, Stage};
+use crate::common::{Action, Common};
+use crate::payload::{Payload, Place};
+use crate::subscription::State;
+use crate::websocket::frame::Opcode;
+
+/// The longest that a churning client stays away.
+pub(super) const AWAY_MAX: Duration = Duration::from_secs(1);
+/// How long a client that is about to disconnect waits for a message to send, so that its answer is still owed then.
+const PART_WITHIN: Duration = Duration::from_millis(500);
+
+impl Client {
+    pub(super) fn say(&mut self, frame: &ClientFrame) {
+        self.say_text(&frame.encode());
+    }
+
+    pub(super) fn say_text(&mut self, text: &str) {
+        if let Some(connection) = self.connection.as_mut() {
+            connection.queue(Opcode::Text, text.as_bytes());
+        }
+    }
+
+    /// Says the first word, where that is the client's to say.
+    pub(super) fn greet(&mut self, common: &Common) {
+        let plan = &common.shared.plan;
+        if plan.language.plain().is_some() {
+            return;
+        }
+        let token = (!plan.tokens.is_empty()).then(|| plan.tokens[self.number % plan.tokens.len()].clone());
+        let guest = || Guest { name: Some(format!("load {}", self.number)) };
+        let hello = Hello {
+            id: Some(0),
+            guest: (token.is_none() && self.session.is_none()).then(guest),
+            session: self.session.as_deref().filter(|_| token.is_none()).map(str::to_owned),
+            token,
+            client: Some(ClientInfo {
+                name: Some(env!("CARGO_PKG_NAME").to_owned()),
+                version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            }),
+            replaces: self.called.as_deref().map(str::to_owned),
+        };
+        self.say(&ClientFrame::Hello(hello));
+    }
+
+    pub(super) fn join(&mut self, subscription: usize, common: &Common, now: Instant) {
+        let plan = &common.shared.plan;
+        let each = &mut self.memberships[subscription];
+        let since = each.subscription.join().map(|pos| pos.to_string());
+        let room = plan.room(each.room as usize);
+        let id = self.asked.ask(Request::Join { subscription, at: now });
+        match plan.language.plain() {
+            Some(language) => {
+                let join = language.join(plan, &room, self.called.as_deref().unwrap_or_default());
+                self.say_text(&join);
+            }
+            None => {
+                let presence = self.watch.is_some();
+                self.say(&ClientFrame::Join(Join { id: Some(id), room, since, presence, ..Join::default() }));
+            }
+        }
+    }
+
+    /// When the next message is due, if any is before the sending ends.
+    pub(super) fn due(&self, common: &Common) -> Option<Instant> {
+        common.shared.due(self.next)
+    }
+
+    /// Sends what is due by now, as far as the connection takes it.
+    pub(crate) fn send_what_is_due(&mut self, common: &mut Common, now: Instant) {
+        let mut has_sent = false;
+        while self.stage == Stage::Here
+            && common.turn.phase.sends()
+            && self.connection.as_ref().is_some_and(|connection| !connection.is_full())
+            && let Some(at) = self.due(common)
+            && at <= now
+        {
+            has_sent = true;
+            let (message, senders) = (self.next, common.shared.plan.senders as u64);
+            self.next += senders;
+            common.tallies.sent += 1;
+            // Who was away when the message was due sends it late through no fault of the gateway.
+            let due = (at >= self.since).then_some(at);
+            if due.is_some() {
+                common.latencies.held_back.record(now - at);
+            }
+            self.send(message, (message / senders) as usize % self.memberships.len(), due, common);
+        }
+        if has_sent {
+            self.flush();
+            if self.is_parting {
+                self.part(common, now);
+            }
+        }
+    }
+
+    pub(super) fn send(&mut self, message: u64, subscription: usize, due: Option<Instant>, common: &Common) {
+        let shared = &common.shared;
+        let plan = &shared.plan;
+        let each = &mut self.memberships[subscription];
+        let room = plan.room(each.room as usize);
+        let due_us = due.map(|due| shared.clock.unix_us(due));
+        let payload = Payload { run: &plan.run, message, due_us, place: None };
+        if let Some(language) = plan.language.plain() {
+            let nth = shared.rooms[each.room as usize].number();
+            let place = Some(Place { nth, after: each.last_own });
+            (each.own, each.last_own) = (each.own + 1, Some(nth));
+            let text = language.send(&room, &Payload { place, ..payload }.json(plan.payload_bytes));
+            return self.say_text(&text);
+        }
+        // It is of our own making, so it is JSON.
+        let Ok(data) = payload.data(plan.payload_bytes) else {
+            return;
+        };
+        let turn = each.subscription.turn();
+        let id = self.asked.ask(Request::Send { subscription, message, due, turn });
+        let key = Some(format!("{}-{message}", plan.run));
+        self.say(&ClientFrame::Send(Send { id: Some(id), room, key, data, echo: plan.echo }));
+    }
+
+    /// Leaves a room to come back to it, or makes up its mind to go away altogether.
+    pub(super) fn churn(&mut self, common: &mut Common, now: Instant) {
+        if self.stage != Stage::Here {
+            return;
+        }
+        common.tallies.churned += 1;
+        if self.random.random() {
+            self.is_parting = true;
+            return self.set(Action::Part, now + PART_WITHIN, common);
+        }
+        let subscription = self.random.random_range(0..self.memberships.len());
+        self.leave(subscription, common);
+        self.look_around(common, now);
+        self.set_churn(common, now);
+    }
+
+    fn leave(&mut self, subscription: usize, common: &Common) {
+        let each = &mut self.memberships[subscription];
+        if each.subscription.state() == State::Joined {
+            each.subscription.leave();
+            let room = common.shared.plan.room(each.room as usize);
+            let id = self.asked.ask(Request::Leave { subscription });
+            self.say(&ClientFrame::Leave(Leave { id: Some(id), room }));
+            self.flush();
+        }
+    }
+
+    pub(super) fn leave_for_good(&mut self, common: &Common) {
+        for subscription in 0..self.memberships.len() {
+            self.leave(subscription, common);
+        }
+    }
+
+    /// Goes away for a while, half of the times without a word.
+    pub(super) fn part(&mut self, common: &mut Common, now: Instant) {
+        let time = AWAY_MAX.mul_f64(self.random.random());
+        if self.random.random() {
+            self.say_goodbye(After::Return(time), common, now);
+        } else {
+            self.flush();
+            self.drop_connection(common);
+            self.set(Action::Connect, now + time, common);
+        }
+    }
+}
