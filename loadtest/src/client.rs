@@ -3,6 +3,7 @@
 
 mod advice;
 mod asked;
+mod leaving;
 mod native;
 mod plain;
 mod reading;
@@ -12,10 +13,9 @@ mod watch;
 use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
+use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use rand::{RngExt, SeedableRng};
 
-use self::advice::Advice;
 use self::asked::{Asked, Request, Unanswered};
 pub(crate) use self::reading::Ready;
 pub(crate) use self::watch::Told;
@@ -28,19 +28,11 @@ use crate::schedule;
 use crate::settings::ConnectRate;
 use crate::shared::Shared;
 use crate::subscription::{State, Subscription};
-use crate::websocket::frame::Opcode;
 
 /// How long a connection or an upgrade may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the gateway may take to answer `hello`.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a polite farewell may take.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// The first pause before another try is at most this long, and each further one at most twice the one before.
-const BACKOFF_FIRST: Duration = Duration::from_millis(250);
-const BACKOFF_MAX: Duration = Duration::from_secs(10);
-/// A connection that lasts as long was worth coming back for; one that ends sooner counts as another failure.
-const STAY_MIN: Duration = Duration::from_secs(5);
 
 /// A client in one of the run's rooms.
 #[derive(Debug)]
@@ -209,89 +201,10 @@ impl Client {
         }
     }
 
-    /// Full jitter: somewhere between at once and twice as long as the last time.
-    fn backoff(&mut self) -> Duration {
-        let longest = BACKOFF_FIRST.saturating_mul(1 << self.attempts.min(16)).min(BACKOFF_MAX);
-        self.attempts += 1;
-        longest.mul_f64(self.random.random())
-    }
-
-    /// The connection could not be opened.
-    fn fail(&mut self, reason: &str, common: &mut Common, now: Instant) {
-        common.tallies.failures.add(reason);
-        self.drop_connection(common);
-        self.come_back(Duration::ZERO, common, now);
-    }
-
-    /// The connection has ended, for whatever reason.
-    fn ended(&mut self, ending: &Ending, common: &mut Common, now: Instant) {
-        match self.stage {
-            Stage::Closing(after) => {
-                self.drop_connection(common);
-                return self.follow(after, common, now);
-            }
-            Stage::Connecting | Stage::Upgrading => {
-                return self.fail("the connection was lost before it was a WebSocket", common, now);
-            }
-            Stage::Away | Stage::Greeting | Stage::Here | Stage::Cut | Stage::Over => {}
-        }
-        common.tallies.closes.add(&advice::name(ending));
-        let not_before = std::mem::take(&mut self.not_before);
-        self.drop_connection(common);
-        match advice::after(ending) {
-            Advice::ComeBack => self.come_back(not_before, common, now),
-            Advice::ComeBackAnew => {
-                // A new guest is another user, who cannot take the old one's place.
-                if self.session.take().is_some() {
-                    self.called = None;
-                }
-                self.come_back(not_before, common, now);
-            }
-            Advice::StayAway => {
-                self.memberships.iter_mut().for_each(|each| each.subscription.end());
-                self.stage = Stage::Over;
-            }
-        }
-    }
-
-    fn come_back(&mut self, not_before: Duration, common: &mut Common, now: Instant) {
-        if common.turn.phase == Phase::Stop {
-            self.stage = Stage::Over;
-            return;
-        }
-        let pause = self.backoff().max(not_before);
-        self.set(Action::Connect, now + pause, common);
-    }
-
-    fn follow(&mut self, after: After, common: &mut Common, now: Instant) {
-        match after {
-            After::Return(_) if common.turn.phase == Phase::Stop => self.stage = Stage::Over,
-            After::Return(time) => self.set(Action::Connect, now + time, common),
-            After::Over => self.stage = Stage::Over,
-        }
-    }
-
     /// Makes an appointment, which holds as long as this connection.
     fn set(&self, action: Action, at: Instant, common: &mut Common) {
         let timer = Timer { at, client: self.index, connection: self.connections, action };
         common.timers.push(Reverse(timer));
-    }
-
-    /// Leaves without a connection, in its rooms no more.
-    fn drop_connection(&mut self, common: &mut Common) {
-        if self.stage == Stage::Here && self.since.elapsed() >= STAY_MIN {
-            self.attempts = 0;
-        }
-        self.connection = None;
-        self.stage = Stage::Away;
-        self.connections += 1;
-        self.memberships.iter_mut().for_each(|each| each.subscription.interrupt());
-        self.unanswered.extend(std::mem::take(&mut self.asked).into_messages());
-        (self.is_paused, self.is_parting) = (false, false);
-        self.arrive_or_not(false, common);
-        if std::mem::take(&mut self.is_on_the_way) {
-            common.on_the_way -= 1;
-        }
     }
 
     fn arrive_or_not(&mut self, is_in_rooms: bool, common: &mut Common) {
@@ -326,34 +239,6 @@ impl Client {
 
     fn has_caught_up(&self, shared: &Shared) -> bool {
         self.memberships.iter().all(|each| each.has_caught_up(shared))
-    }
-
-    /// Says goodbye, and waits a little for the answer.
-    fn say_goodbye(&mut self, after: After, common: &mut Common, now: Instant) {
-        match (self.stage, self.connection.as_mut()) {
-            (Stage::Greeting | Stage::Here, Some(connection)) => {
-                connection.queue(Opcode::Close, &1000_u16.to_be_bytes());
-                connection.flush();
-                self.arrive_or_not(false, common);
-                self.is_paused = false;
-                self.stage = Stage::Closing(after);
-                self.set(Action::GiveUp, now + CLOSE_TIMEOUT, common);
-            }
-            (Stage::Closing(_), _) => self.stage = Stage::Closing(after),
-            (Stage::Over | Stage::Cut, _) => self.stage = Stage::Over,
-            (Stage::Away | Stage::Connecting | Stage::Upgrading | Stage::Greeting | Stage::Here, _) => {
-                self.drop_connection(common);
-                self.follow(after, common, now);
-            }
-        }
-    }
-
-    /// Goes without a word, for as long as the scenario says.
-    fn cut(&mut self, common: &mut Common) {
-        if self.stage != Stage::Over {
-            self.drop_connection(common);
-            self.stage = Stage::Cut;
-        }
     }
 
     /// A phase begins.

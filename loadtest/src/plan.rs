@@ -183,7 +183,7 @@ impl Plan {
             },
             clients,
             connect_rate: settings.connect_rate.unwrap_or(ConnectRate::PerSecond(500.0)),
-            connects_in_flight: settings.connects_in_flight.unwrap_or(256),
+            connects_in_flight: settings.connects_in_flight.unwrap_or(100),
             connect_timeout: settings.connect_timeout.unwrap_or(Duration::from_mins(1)),
             tokens: match arguments.token_file {
                 Some(path) => read_tokens(path)?,
@@ -380,6 +380,18 @@ mod tests {
             ("--rooms 2 --rooms-per-client 3", "more than --rooms 2"),
             ("-n 4 --churn 3 --slow-readers 2", "more than --clients"),
             ("-n 4 --slow-readers 4", "nobody is left to send"),
+            ("-n 4 --senders 5", "--senders 5 are more"),
+            ("-n 4 --threads 0", "--threads must be at least 1"),
+            ("-n 4 --connects-in-flight 0", "--connects-in-flight must be at least 1"),
+            ("-n 9 --rooms 2 --senders 3 --missed 5", "a multiple of --rooms"),
+            ("-n 4 --senders 4 --missed 5", "less than --clients"),
+            ("-n 4 --rooms 2 --churn 3 --presence", "does not --churn"),
+            ("--language pusher --churn 3 --payload-bytes 200", "--churn is only known of the native language"),
+            ("--language socketio", "--payload-bytes must be at least 150"),
+            ("--room-spread zipf --zipf-exponent 0", "--zipf-exponent must be"),
+            ("--source localhost", "--source localhost"),
+            ("--run a*b", "--run a*b"),
+            ("nowhere", "hubbub-loadtest scenarios"),
             ("-n 28001", "several addresses"),
             ("--payload-bytes 1", "at least"),
             ("--room-prefix a*", "'*'"),
@@ -391,6 +403,23 @@ mod tests {
         }
         assert!(plan("-n 4 --slow-readers 4 --idle").is_ok());
         assert!(plan("-n 28001 --url ws://127.0.0.1:1,ws://127.0.0.2:1").is_ok());
+    }
+
+    #[test]
+    fn flags_have_the_last_word_over_the_scenario() {
+        let plan = plan("big-room --rate 50 --max-p99-ms 7 -d 1s").unwrap();
+        assert_eq!((plan.clients, plan.payload_bytes, plan.messages_per_second), (1_000, 200, 50.0));
+        assert_eq!((plan.duration, plan.pass.delivered_p99_ms), (Duration::from_secs(1), Some(7.0)));
+        assert_eq!(plan.scenario.as_deref(), Some("big-room"));
+    }
+
+    #[test]
+    fn a_plan_can_be_read_back_from_the_report() {
+        let plan = plan("reconnect-storm --source 127.0.0.2 --connect-rate 100").unwrap();
+        let json = serde_json::to_string(&plan).unwrap();
+        let again: Plan = serde_json::from_str(&json).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), json);
+        assert_eq!(again.pass, plan.pass);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What is seen of a run while it goes on.
 
+use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,16 @@ impl Progress {
             Phase::Stop => "closing".to_owned(),
         };
         self.bar.set_message(message);
+    }
+
+    /// Says that everybody is connected, where there is no terminal: another process may wait for it.
+    pub(crate) fn tell_connected(&self, in_rooms: u64, time: Duration) {
+        if self.bar.is_hidden() {
+            let clients = self.clients;
+            let line = format!("{in_rooms} of {clients} clients are in their rooms after {:.1} s", time.as_secs_f64());
+            // Nobody may be there to read it.
+            drop(writeln!(anstream::stderr(), "{line}"));
+        }
     }
 
     /// Leaves the terminal clean.

@@ -72,6 +72,7 @@ impl Stagehand {
         let turn = self.shared.current.get();
         self.wait(turn, connect_timeout);
         measured.connect = self.shared.opened.elapsed();
+        self.progress.tell_connected(self.in_rooms(), measured.connect);
         measured.connected = watch.look();
         measured.resident_bytes = resident_bytes();
         if self.in_rooms() == 0 {

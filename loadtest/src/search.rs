@@ -34,10 +34,9 @@ pub(crate) struct Step {
 /// held, or of the last run if none did.
 pub(crate) fn find_highest(plan: Plan) -> Result<Report, RunError> {
     let limit_ms = plan.pass.delivered_p99_ms.unwrap_or(P99_MS_MAX);
-    let first = plan.messages_per_second;
-    let mut steps = Vec::new();
+    let mut steps: Vec<Step> = Vec::new();
     let mut best: Option<Report> = None;
-    let mut attempt = |rate: f64| -> Result<bool, RunError> {
+    search(plan.messages_per_second, |rate| -> Result<_, RunError> {
         let mut plan = plan.clone();
         plan.messages_per_second = rate;
         plan.drain = plan.drain.min(DRAIN_MAX);
@@ -56,33 +55,36 @@ pub(crate) fn find_highest(plan: Plan) -> Result<Report, RunError> {
         if held || !best.as_ref().is_some_and(has_held) {
             best = Some(report);
         }
-        Ok(held)
-    };
-    let (mut low, mut high) = (0.0, first);
-    for _ in 0..DOUBLINGS_MAX {
-        if is_interrupted() || !attempt(high)? {
-            break;
-        }
-        (low, high) = (high, high * 2.0);
-    }
-    for _ in 0..HALVINGS {
-        if is_interrupted() {
-            break;
-        }
-        let middle = f64::midpoint(low, high);
-        if attempt(middle)? {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
+        Ok(if is_interrupted() { None } else { Some(held) })
+    })?;
     let mut report = match best {
         Some(report) => report,
-        // Interrupted before the first run.
+        // There is always a first attempt.
         None => run::run(plan)?,
     };
     report.search = steps;
     Ok(report)
+}
+
+/// Attempts one rate after the other. Each answers whether it held, or that there is to be no other.
+fn search<E>(first: f64, mut attempt: impl FnMut(f64) -> Result<Option<bool>, E>) -> Result<(), E> {
+    let (mut low, mut high) = (0.0, first);
+    for _ in 0..DOUBLINGS_MAX {
+        match attempt(high)? {
+            Some(true) => (low, high) = (high, high * 2.0),
+            Some(false) => break,
+            None => return Ok(()),
+        }
+    }
+    for _ in 0..HALVINGS {
+        let middle = f64::midpoint(low, high);
+        match attempt(middle)? {
+            Some(true) => low = middle,
+            Some(false) => high = middle,
+            None => return Ok(()),
+        }
+    }
+    Ok(())
 }
 
 fn has_held(report: &Report) -> bool {
@@ -93,4 +95,43 @@ fn has_held(report: &Report) -> bool {
 
 fn is_interrupted() -> bool {
     INTERRUPTS.load(Ordering::Relaxed) > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The highest rate that held, and how many were attempted, of a server that holds up to `capacity`.
+    fn find(first: f64, capacity: f64) -> (f64, u32) {
+        let (mut highest, mut attempts) = (0.0_f64, 0);
+        let found: Result<(), ()> = search(first, |rate| {
+            attempts += 1;
+            let held = rate <= capacity;
+            if held {
+                highest = highest.max(rate);
+            }
+            Ok(Some(held))
+        });
+        found.unwrap();
+        (highest, attempts)
+    }
+
+    #[test]
+    fn the_highest_rate_is_found_to_three_percent_from_below_and_from_above() {
+        for (first, capacity) in [(20.0, 1_000.0), (20.0, 1_290.0), (1_500.0, 1_000.0), (1.0, 2.0)] {
+            let (highest, attempts) = find(first, capacity);
+            assert!(highest <= capacity && highest > capacity * 0.96, "{highest} of {capacity}");
+            assert!(attempts < 15, "{attempts}");
+        }
+    }
+
+    #[test]
+    fn a_search_that_is_interrupted_attempts_nothing_more() {
+        let mut attempts = 0;
+        let found: Result<(), ()> = search(1.0, |_| {
+            attempts += 1;
+            Ok((attempts < 3).then_some(true))
+        });
+        assert_eq!((found, attempts), (Ok(()), 3));
+    }
 }

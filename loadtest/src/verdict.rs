@@ -88,7 +88,8 @@ impl Verdict {
     fn judge_thresholds(&mut self, report: &Report) {
         let pass = &report.plan.pass;
         let of_all = |of: fn(&Figures) -> Option<f64>, usages: &[Usage]| {
-            usages.iter().map(|usage| usage.figures.as_ref().and_then(of)).sum::<Option<f64>>()
+            let figures = usages.iter().map(|usage| usage.figures.as_ref().and_then(of));
+            figures.sum::<Option<f64>>().filter(|_| !usages.is_empty())
         };
         let Used { connecting, sending } = &report.servers;
         let per_second = |reached: f64| Some(-reached);

@@ -179,13 +179,15 @@ impl Worker {
     fn next_connect_at(&self) -> Option<Instant> {
         let plan = &self.common.shared.plan;
         let client = self.number + self.next_connect * plan.threads;
-        let has_room = self.common.on_the_way < self.on_the_way_max();
-        (self.next_connect < self.clients.len() && has_room)
+        (self.next_connect < self.clients.len() && self.has_room_for_another())
             .then(|| self.common.shared.opened + plan.connect_due(client))
     }
 
-    fn on_the_way_max(&self) -> usize {
-        self.common.shared.plan.connects_in_flight.div_ceil(self.common.shared.plan.threads)
+    /// Whether another connection may be on its way. Where they come at a rate, however slow the server is, any may.
+    fn has_room_for_another(&self) -> bool {
+        let plan = &self.common.shared.plan;
+        let share = plan.connects_in_flight.div_ceil(plan.threads);
+        plan.connect_rate != ConnectRate::Max || self.common.on_the_way < share
     }
 
     fn connect(&mut self, now: Instant) {
@@ -198,8 +200,7 @@ impl Worker {
             self.clients[self.next_connect].connect(&mut self.common, Instant::now());
             self.next_connect += 1;
         }
-        let is_bounded = self.common.shared.plan.connect_rate == ConnectRate::Max;
-        while (!is_bounded || self.common.on_the_way < self.on_the_way_max())
+        while self.has_room_for_another()
             && let Some(client) = self.common.lined_up.pop_front()
         {
             self.clients[client as usize].connect(&mut self.common, Instant::now());

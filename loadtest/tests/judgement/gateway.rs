@@ -1,17 +1,18 @@
 //! A small gateway for one test, which breaks at most one promise.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{SinkExt, StreamExt};
 use hubbub_shared::client_frame::{Join, Send};
 use hubbub_shared::limits::Limits;
 use hubbub_shared::server_frame::{
-    ErrorFrame, Joined, Left, Me, Message, Reset, ResetReason, Sent, SessionInfo, Welcome,
+    Author, ErrorFrame, Joined, Left, Me, Member, Members, Message, Presence, Reset, ResetReason, Sent, SessionInfo,
+    Welcome,
 };
 use hubbub_shared::{ClientFrame, CloseCode, ServerFrame};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -38,6 +39,12 @@ pub(crate) enum Fault {
     Reset,
     /// The connection is closed instead.
     Goodbye,
+    /// What was missed is replayed without its third entry.
+    Forgetful,
+    /// Nobody is told who leaves.
+    Ghosts,
+    /// Nobody is told who joins.
+    Unseen,
     /// Nobody is let in.
     Banned,
     /// Nobody listens.
@@ -46,6 +53,8 @@ pub(crate) enum Fault {
 
 pub(crate) struct Gateway {
     port: u16,
+    /// How many members the rooms have.
+    members: watch::Receiver<usize>,
     accepting: JoinHandle<()>,
 }
 
@@ -59,7 +68,8 @@ impl Gateway {
     pub(crate) async fn start(fault: Fault) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let world = Arc::new(Mutex::new(World { fault, ..World::default() }));
+        let (count, members) = watch::channel(0);
+        let world = Arc::new(Mutex::new(World { fault, count, ..World::default() }));
         let accepting = tokio::spawn(async move {
             if fault == Fault::Deaf {
                 return;
@@ -70,7 +80,11 @@ impl Gateway {
                 connections.spawn(serve(stream, number, Arc::clone(&world)));
             }
         });
-        Self { port, accepting }
+        Self { port, members, accepting }
+    }
+
+    pub(crate) async fn wait_for_members(&self, members: usize) {
+        self.members.clone().wait_for(|there| *there >= members).await.unwrap();
     }
 
     pub(crate) fn url(&self) -> String {
@@ -81,13 +95,47 @@ impl Gateway {
 #[derive(Default)]
 struct World {
     fault: Fault,
+    count: watch::Sender<usize>,
     rooms: HashMap<String, Log>,
+    /// The user of each connection.
+    users: HashMap<usize, String>,
 }
 
 #[derive(Default)]
 struct Log {
     entries: Vec<Message>,
     members: Vec<(usize, mpsc::Sender<ServerFrame>)>,
+    /// Who wants to be told who is there.
+    watchers: HashSet<usize>,
+    /// The user of each member.
+    users: HashMap<usize, String>,
+}
+
+impl Log {
+    /// Tells everybody else who came, or who went.
+    fn tell(&self, number: usize, room: &str, joined: Option<&str>, left: Option<&str>) {
+        let frame = ServerFrame::Presence(Presence {
+            room: room.to_owned(),
+            count: self.users.len() as u64,
+            joined: joined.map(|user| Author { user: user.to_owned(), name: None }).into_iter().collect(),
+            left: left.map(str::to_owned).into_iter().collect(),
+            resync: false,
+        });
+        for (_, outbox) in self.members.iter().filter(|(member, _)| *member != number && self.watchers.contains(member))
+        {
+            // The client may be gone already.
+            drop(outbox.try_send(frame.clone()));
+        }
+    }
+
+    fn forget(&mut self, number: usize, room: &str, fault: Fault) {
+        self.members.retain(|(member, _)| *member != number);
+        if let Some(user) = self.users.remove(&number)
+            && fault != Fault::Ghosts
+        {
+            self.tell(number, room, None, Some(&user));
+        }
+    }
 }
 
 fn pos(seq: u64) -> String {
@@ -140,9 +188,16 @@ async fn serve(stream: TcpStream, number: usize, world: Arc<Mutex<World>>) {
 
 impl World {
     fn forget(&mut self, number: usize) {
-        for log in self.rooms.values_mut() {
-            log.members.retain(|(member, _)| *member != number);
+        for (room, log) in &mut self.rooms {
+            log.forget(number, room, self.fault);
         }
+    }
+
+    /// The user of a connection: the one of its session, whose secret is the number of the connection that made it.
+    fn user(&mut self, number: usize, session: Option<&str>) -> String {
+        let user = session.map_or_else(|| format!("guest:{number}"), |secret| format!("guest:{secret}"));
+        self.users.insert(number, user.clone());
+        user
     }
 
     fn handle(&mut self, number: usize, outbox: &mpsc::Sender<ServerFrame>, frame: ClientFrame) {
@@ -154,27 +209,42 @@ impl World {
                 replica: "fake".to_owned(),
                 time: 0,
                 expires_at: None,
-                user: Me { id: "guest:1".to_owned(), name: None },
+                user: Me { id: self.user(number, hello.session.as_deref()), name: None },
                 session: Some(SessionInfo {
                     id: "s".to_owned(),
-                    secret: hello.session.is_none().then(|| "s".to_owned()),
+                    secret: hello.session.is_none().then(|| number.to_string()),
                 }),
                 heartbeat_ms: 25_000,
                 limits: Limits::DEFAULT,
             }),
             ClientFrame::Join(join) => return self.join(number, outbox, join),
             ClientFrame::Leave(leave) => {
-                self.rooms.entry(leave.room.clone()).or_default().members.retain(|(member, _)| *member != number);
+                let fault = self.fault;
+                self.rooms.entry(leave.room.clone()).or_default().forget(number, &leave.room, fault);
                 ServerFrame::Left(Left { id: leave.id, room: leave.room })
             }
             ClientFrame::Send(send) => return self.send(number, outbox, send),
+            ClientFrame::Members(members) => {
+                let log = self.rooms.entry(members.room.clone()).or_default();
+                let member = |user: &String| Member { user: user.clone(), name: None, connections: 1 };
+                ServerFrame::Members(Members {
+                    id: members.id,
+                    room: members.room,
+                    count: log.users.len() as u64,
+                    members: log.users.values().map(member).collect(),
+                    next: None,
+                })
+            }
+            ClientFrame::Pong(_) => return,
             other => panic!("{other:?}"),
         };
         outbox.try_send(answer).unwrap();
     }
 
     fn join(&mut self, number: usize, outbox: &mpsc::Sender<ServerFrame>, join: Join) {
+        let user = self.users.get(&number).cloned().unwrap_or_default();
         let log = self.rooms.entry(join.room.clone()).or_default();
+        let room = join.room.clone();
         let head = log.entries.len() as u64;
         let since = join.since.as_ref().map(|pos| pos.split('-').nth(1).unwrap().parse::<u64>().unwrap());
         let replayed = since.map_or(0, |since| head - since);
@@ -191,10 +261,21 @@ impl World {
             unread: 0,
         };
         outbox.try_send(ServerFrame::Joined(joined)).unwrap();
-        for entry in &log.entries[(head - replayed) as usize..] {
+        for (number, entry) in log.entries[(head - replayed) as usize..].iter().enumerate() {
+            if self.fault == Fault::Forgetful && number == 2 {
+                continue;
+            }
             outbox.try_send(ServerFrame::Message(entry.clone())).unwrap();
         }
         log.members.push((number, outbox.clone()));
+        log.users.insert(number, user.clone());
+        if join.presence {
+            log.watchers.insert(number);
+        }
+        self.count.send_modify(|members| *members += 1);
+        if self.fault != Fault::Unseen {
+            log.tell(number, &room, Some(&user), None);
+        }
     }
 
     fn send(&mut self, number: usize, outbox: &mpsc::Sender<ServerFrame>, send: Send) {

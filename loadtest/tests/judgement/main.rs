@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
 
 mod gateway;
+mod peer;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -38,10 +39,19 @@ impl Judged {
 /// Runs the load generator against a gateway with this fault: four clients in a room, twenty messages, unless the
 /// arguments say otherwise.
 async fn judge(name: &str, fault: Fault, arguments: &str) -> Judged {
-    let gateway = Gateway::start(fault).await;
+    judge_at(name.to_owned(), &Gateway::start(fault).await, arguments).await
+}
+
+async fn judge_at(name: String, gateway: &Gateway, arguments: &str) -> Judged {
+    judge_url(name, &gateway.url(), arguments).await
+}
+
+async fn judge_url(name: String, url: &str, arguments: &str) -> Judged {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.json"));
+    // What an earlier run left is not to be taken for this one's.
+    drop(std::fs::remove_file(&path));
     let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub-loadtest"));
-    command.args(["run", "--url", &gateway.url(), "-n", "4", "--duration", "500ms", "--drain", "2s"]);
+    command.args(["run", "--url", url, "-n", "4", "--duration", "500ms", "--drain", "2s"]);
     if !arguments.contains("--idle") {
         command.args(["--rate", "40"]);
     }
@@ -214,4 +224,99 @@ async fn where_nobody_listens_the_report_says_so() {
     let judged = judge("nobody", Fault::Deaf, "--connect-timeout 300ms").await;
     assert!(judged.faults().contains("4 clients were never let in"));
     assert!(judged.text.contains("connection refused"), "{}", judged.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_cut_and_misses_something_gets_it_back() {
+    let judged = judge("storm", Fault::None, "--senders 1 --missed 20 --rate 200 --away 100ms").await;
+    judged.passes();
+    assert_eq!(judged.count("/returns/clients"), 3);
+    assert_eq!(judged.count("/returns/missed"), 20);
+    assert!(judged.report["returns"]["ratio"].as_f64().unwrap() > 0.0, "{}", judged.text);
+    // Each of the three came back twice.
+    assert_eq!((judged.count("/ledger/recovered"), judged.count("/ledger/replayed")), (6, 60));
+    assert_eq!(judged.count("/latencies/recovered/count"), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_leaves_something_out_is_found() {
+    let line = "--senders 1 --missed 20 --rate 200 --away 100ms --connect-timeout 2s";
+    let judged = judge("forgetful", Fault::Forgetful, line).await;
+    assert!(judged.faults().contains("acknowledged deliveries were lost"));
+    assert_eq!((judged.count("/ledger/lost"), judged.count("/ledger/holes")), (3, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_told_to_be_there_is_compared_with_who_is() {
+    let line = "-n 8 --presence --churn 6 --churn-every 50ms";
+    let judged = judge("presence", Fault::None, line).await;
+    judged.passes();
+    // Half of those who churn are gone in the end.
+    assert_eq!((judged.count("/presence/rooms_watched"), judged.count("/presence/members")), (1, 5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_departure_that_nobody_is_told_of_is_found() {
+    let judged = judge("ghosts", Fault::Ghosts, "-n 8 --presence --churn 6 --churn-every 50ms").await;
+    assert!(judged.faults().contains("members were told to be there in the end and were not"));
+    assert!(judged.count("/presence/ghosts") >= 3, "{}", judged.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_arrival_that_nobody_is_told_of_is_found() {
+    let judged = judge("unseen", Fault::Unseen, "-n 8 --presence --churn 6 --churn-every 50ms").await;
+    assert!(judged.faults().contains("members were there in the end and nobody was told"), "{}", judged.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scenario_s_own_thresholds_fail_the_run() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("strict.toml");
+    std::fs::write(&path, "arrivals = 'poisson'\n[pass]\ndeliveries_per_second = 1e6\ncpu_us_per_delivery = 1")
+        .unwrap();
+    let judged = judge("strict", Fault::None, path.to_str().unwrap()).await;
+    let faults = judged.faults();
+    assert!(faults.contains("deliveries were made per second; at least 1000000 were asked for"), "{faults}");
+    assert!(faults.contains("it could not be found how many µs of processor time"), "without --pid: {faults}");
+    assert_eq!(judged.report["plan"]["arrivals"], "poisson");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_connect_from_several_addresses_as_fast_as_they_are_let_in() {
+    let judged = judge("sources", Fault::None, "--source 127.0.0.2-127.0.0.4 --connect-rate max --threads 3").await;
+    judged.passes();
+    assert_eq!(judged.count("/latencies/tcp_connected/count"), 4);
+    assert_eq!(judged.count("/generator/threads"), 3);
+}
+
+/// What a process that only listens says of messages that another one sends.
+async fn overhear(name: &str, fault: Fault) -> Judged {
+    let gateway = Gateway::start(fault).await;
+    let together = format!("--run {name} --room-prefix r --senders 1 --rate 40");
+    let listens = format!("{together} --listen --drain 10s");
+    let sends = format!("{together} -n 1");
+    let listening = judge_at(format!("{name}-listening"), &gateway, &listens);
+    let sending = judge_at(format!("{name}-sending"), &gateway, &sends);
+    let (listening, sending) = tokio::join!(listening, async {
+        // Whoever joins after the first message is owed one less.
+        gateway.wait_for_members(4).await;
+        sending.await
+    });
+    sending.passes();
+    listening
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_only_listens_tells_how_old_the_messages_of_another_are() {
+    let judged = overhear("overheard", Fault::None).await;
+    judged.passes();
+    assert_eq!((judged.count("/messages/sent"), judged.count("/deliveries/total")), (0, 80));
+    assert_eq!(judged.count("/latencies/delivered/count"), 80);
+    assert_eq!(judged.report["broadcasts"].as_array().unwrap().len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_only_listens_finds_what_never_came() {
+    let judged = overhear("unheard", Fault::Tail).await;
+    assert!(judged.faults().contains("acknowledged deliveries were lost"));
+    assert_eq!(judged.count("/ledger/lost"), 6);
 }
