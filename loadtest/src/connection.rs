@@ -12,7 +12,7 @@ use crate::source::Source;
 use crate::websocket::frame::{self, Opcode};
 
 /// How much is read at once.
-const READ_BYTES: usize = 64 * 1024;
+pub(crate) const READ_BYTES: usize = 64 * 1024;
 /// As much may wait to be written before a client stops sending.
 const OUT_BYTES_MAX: usize = 64 * 1024;
 
@@ -30,8 +30,8 @@ pub(crate) enum Ending {
 pub(crate) struct Filled {
     /// How many bytes of the buffer are to be looked at, those that were kept included.
     pub(crate) bytes: usize,
-    /// Whether there may be more.
-    pub(crate) is_full: bool,
+    /// How many of them were not there before.
+    pub(crate) new: usize,
     /// Whether nothing comes any more.
     pub(crate) is_over: bool,
 }
@@ -141,7 +141,7 @@ impl Connection {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => (0, error.kind() != ErrorKind::WouldBlock),
             };
-            return Filled { bytes: kept + bytes, is_full: bytes == READ_BYTES, is_over };
+            return Filled { bytes: kept + bytes, new: bytes, is_over };
         }
     }
 

@@ -249,7 +249,8 @@ impl Plan {
             return Err(PlanError::TooFewRooms { per_client: self.rooms_per_client, rooms: self.rooms });
         }
         self.check_roles(silent)?;
-        let pairs = self.urls.len() * self.sources.len().max(1);
+        // An address that is bound to gives each of its ports only once, wherever it connects to.
+        let pairs = if self.sources.is_empty() { self.urls.len() } else { self.sources.len() };
         if self.clients > CLIENTS_PER_PAIR_MAX * pairs {
             return Err(PlanError::TooManyClients { clients: self.clients, pairs });
         }

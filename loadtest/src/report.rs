@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::gathered::{Gathered, PresenceReport};
 use crate::latency::LatencyReport;
 use crate::ledger::RoomResult;
+use crate::phase::Phase;
 use crate::plan::Plan;
 use crate::search::Step;
 use crate::servers::{Look, Per, Used, used};
@@ -37,7 +38,15 @@ pub(crate) struct Measured {
     pub(crate) at_end: Vec<Look>,
     /// What this program itself takes when everybody is connected.
     pub(crate) resident_bytes: u64,
+    pub(crate) phases: Vec<PhaseTime>,
     pub(crate) interrupted: bool,
+}
+
+/// How long a phase took.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PhaseTime {
+    pub(crate) phase: Phase,
+    pub(crate) ms: u64,
 }
 
 /// The report of a run.
@@ -45,6 +54,8 @@ pub(crate) struct Measured {
 pub(crate) struct Report {
     pub(crate) plan: Plan,
     pub(crate) interrupted: bool,
+    /// In the order in which they came.
+    pub(crate) phases: Vec<PhaseTime>,
     pub(crate) connections: Connections,
     pub(crate) messages: Messages,
     pub(crate) deliveries: Deliveries,
@@ -193,8 +204,10 @@ impl Report {
         let connecting = Per { connections: tallies.came, ..Per::default() };
         let is_listed = spreads.len() <= BROADCASTS_MAX;
         let broadcasts = spreads.iter().enumerate().filter(|(_, spread)| is_listed && spread.deliveries > 0);
+        let generator = generator(&marks, deliveries, &measured);
         let mut report = Self {
             interrupted: measured.interrupted,
+            phases: measured.phases,
             connections: Connections {
                 clients: plan.clients as u64,
                 came: tallies.came,
@@ -224,7 +237,7 @@ impl Report {
                 connecting: used(&measured.at_first, &measured.connected, connecting),
                 sending: used(&measured.at_start, &measured.at_end, per),
             },
-            generator: generator(&marks, deliveries, &measured),
+            generator,
             returns: (plan.missed > 0).then(|| returns(&plan, &latencies)),
             presence,
             broadcasts: broadcasts

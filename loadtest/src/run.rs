@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::phase::{Phase, Turn};
 use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::report::{Measured, Report};
+use crate::report::{Measured, PhaseTime, Report};
 use crate::servers::Watch;
 use crate::shared::{Shared, TargetError};
 use crate::worker::{self, Outcome};
@@ -46,8 +46,9 @@ pub(crate) fn run(plan: Plan) -> Result<Report, RunError> {
         std::thread::Builder::new().name(format!("load-{number}")).spawn(move || worker::play(number, shared))
     });
     let threads: Vec<_> = threads.collect::<io::Result<_>>().map_err(RunError::Thread)?;
-    let mut stage = Stagehand { progress: Progress::new(&shared), shared, threads };
-    let measured = stage.direct();
+    let mut stage = Stagehand { progress: Progress::new(&shared), shared, threads, phases: Vec::new() };
+    let mut measured = stage.direct();
+    measured.phases = std::mem::take(&mut stage.phases);
     let outcomes = stage.dismiss()?;
     stage.progress.finish();
     Ok(Report::new(&stage.shared, measured, outcomes))
@@ -58,6 +59,7 @@ struct Stagehand {
     shared: Arc<Shared>,
     progress: Progress,
     threads: Vec<JoinHandle<io::Result<Outcome>>>,
+    phases: Vec<PhaseTime>,
 }
 
 impl Stagehand {
@@ -110,7 +112,13 @@ impl Stagehand {
 
     /// Waits until all clients are done with the phase, but not longer than `time`. Answers whether they are.
     fn wait(&mut self, turn: Turn, time: Duration) -> bool {
-        let end = Instant::now() + time;
+        let start = Instant::now();
+        let is_done = self.wait_for_it(turn, start + time);
+        self.phases.push(PhaseTime { phase: turn.phase, ms: start.elapsed().as_millis() as u64 });
+        is_done
+    }
+
+    fn wait_for_it(&mut self, turn: Turn, end: Instant) -> bool {
         loop {
             // Every thread takes note of every phase.
             let pending: Option<Vec<usize>> =

@@ -21,6 +21,11 @@ impl Tally {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn to_counts(&self) -> Vec<(String, u64)> {
+        self.0.iter().map(|(name, count)| (name.clone(), *count)).collect()
+    }
+
     pub(crate) fn into_counts(self) -> BTreeMap<String, u64> {
         self.0
     }
@@ -95,7 +100,6 @@ mod tests {
         other.errors.add("internal");
         one.merge(other);
         assert_eq!(one.sent, 5);
-        let counts: Vec<_> = one.errors.into_counts().into_iter().collect();
-        assert_eq!(counts, [("gone".to_owned(), 2), ("internal".to_owned(), 1)]);
+        assert_eq!(one.errors.to_counts(), [("gone".to_owned(), 2), ("internal".to_owned(), 1)]);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Client, Stage};
 use crate::common::{Common, Known, Ours, Where};
-use crate::connection::{self, Ending};
+use crate::connection::{self, Ending, READ_BYTES};
 use crate::subscription::Fit;
 use crate::websocket::frame::{self, Frame, Opcode, PAYLOAD_BYTES_MAX};
 use crate::websocket::upgrade;
@@ -60,7 +60,7 @@ impl Client {
             let filled = connection.read(buffer);
             let now = Instant::now();
             let connections = self.connections;
-            if filled.bytes > 0 {
+            if filled.new > 0 {
                 let used = self.take(&buffer[..filled.bytes], common, now);
                 match self.connection.as_mut() {
                     Some(connection) if self.connections == connections => {
@@ -74,10 +74,7 @@ impl Client {
             if filled.is_over {
                 return self.ended(&Ending::Lost, common, now);
             }
-            if !filled.is_full && !to_the_end {
-                return;
-            }
-            if !filled.is_full && filled.bytes == 0 {
+            if filled.new == 0 || filled.new < READ_BYTES && !to_the_end {
                 return;
             }
         }
@@ -220,3 +217,6 @@ struct Delivery {
     ours: Option<Ours>,
     is_timed: bool,
 }
+
+#[cfg(test)]
+mod tests;
