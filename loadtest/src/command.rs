@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::floor::FloorArguments;
 use crate::servers::Server;
 use crate::settings::Settings;
 use crate::wire::Language;
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     FindHighest(RunArguments),
     /// List the scenarios that come with the program
     Scenarios,
+    /// Serve as a bare server that shows what the kernel alone costs
+    Floor(FloorArguments),
 }
 
 /// One run: a scenario, the flags that change it, and whom it is run against.
@@ -91,7 +94,7 @@ impl RunArguments {
     pub(crate) fn parse_words(line: &str) -> Self {
         match Cli::parse_from(format!("hubbub-loadtest run {line}").split_whitespace()).command {
             Command::Run(arguments) => arguments,
-            Command::FindHighest(_) | Command::Scenarios => unreachable!("the line is run's"),
+            Command::FindHighest(_) | Command::Scenarios | Command::Floor(_) => unreachable!("the line is run's"),
         }
     }
 }

@@ -19,6 +19,7 @@
 //! * [`servers`]: what the gateway's processes used.
 //! * [`gathered`], [`report`], [`verdict`], [`sentences`], [`progress`]: what comes out, for programs and for people.
 //! * [`search`]: the highest rate that holds.
+//! * [`floor`]: a bare server to compare with.
 
 mod arrival;
 mod client;
@@ -26,6 +27,7 @@ mod clock;
 mod command;
 mod common;
 mod connection;
+mod floor;
 mod gathered;
 mod latency;
 mod ledger;
@@ -61,6 +63,7 @@ use std::sync::atomic::Ordering;
 use clap::Parser;
 
 use crate::command::{Cli, Command, RunArguments};
+use crate::floor::FloorArguments;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::run::RunError;
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => measure(arguments, run::run),
         Command::FindHighest(arguments) => measure(arguments, search::find_highest),
         Command::Scenarios => list_scenarios(),
+        Command::Floor(arguments) => serve_floor(&arguments),
     }
 }
 
@@ -86,6 +90,13 @@ fn list_scenarios() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+fn serve_floor(arguments: &FloorArguments) -> ExitCode {
+    match floor::serve(arguments, &mut anstream::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&error),
+    }
 }
 
 /// Makes a run, or several, and tells what came out.

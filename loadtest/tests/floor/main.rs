@@ -1,0 +1,78 @@
+//! The floor, driven by the generator as a gateway is: what is measured against it was measured in the same way.
+#![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_hubbub-loadtest");
+
+/// A floor that ends with its test.
+struct Floor {
+    process: Child,
+    url: String,
+}
+
+impl Floor {
+    fn start() -> Self {
+        let mut process =
+            Command::new(PROGRAM).args(["floor", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().rsplit_once(' ').unwrap().1;
+        Self { url: format!("ws://{address}/v1/ws"), process }
+    }
+
+    /// Runs the generator against it, and gives the report back.
+    fn judge(&self, arguments: &str) -> Value {
+        let json = tempfile::NamedTempFile::new().unwrap();
+        self.run(&format!("{arguments} --json {}", json.path().display()));
+        serde_json::from_reader(json.as_file()).unwrap()
+    }
+
+    /// Runs the generator against it; the run passes.
+    fn run(&self, arguments: &str) {
+        let output = Command::new(PROGRAM)
+            .args(["run", "--url", &self.url, "--pid", &format!("floor={}", self.process.id())])
+            .args(arguments.split_whitespace())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{text}");
+    }
+}
+
+impl Drop for Floor {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+#[test]
+fn every_message_reaches_every_member_in_order() {
+    let report = Floor::start().judge("-n 20 --rooms 5 --rooms-per-client 2 --rate 200 -d 1s --payload-bytes 300");
+    assert_eq!(report["messages"]["acknowledged"], 200);
+    // Each room has 8 members.
+    assert_eq!(report["deliveries"]["total"], 1_600);
+    assert_eq!(report["connections"]["stayed"], 20);
+}
+
+#[test]
+fn who_wants_the_acknowledgement_in_the_place_of_the_message_gets_no_more() {
+    let report = Floor::start().judge("-n 4 --rate 40 -d 1s --no-echo");
+    assert_eq!(report["messages"]["acknowledged"], 40);
+    assert_eq!(report["closes"], serde_json::json!({}));
+}
+
+#[test]
+fn a_delivery_is_one_write() {
+    let report = Floor::start().judge("-n 100 --rate 20 -d 1s");
+    let figures = &report["servers"]["sending"][0]["figures"];
+    assert_eq!(report["deliveries"]["total"], 2_000);
+    if let Some(calls) = figures["system_calls_per_delivery"].as_f64() {
+        // Beside the writes: a wait and a read for each message, which goes to 100.
+        assert!((1.0..1.2).contains(&calls), "{figures}");
+    }
+}
