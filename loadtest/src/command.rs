@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::compare::CompareArguments;
 use crate::floor::FloorArguments;
 use crate::servers::Server;
 use crate::settings::Settings;
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Scenarios,
     /// Serve as a bare server that shows what the kernel alone costs
     Floor(FloorArguments),
+    /// Put two runs side by side
+    Compare(CompareArguments),
 }
 
 /// One run: a scenario, the flags that change it, and whom it is run against.
@@ -84,6 +87,9 @@ pub(crate) struct RunArguments {
     /// Also write the report to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Also write the report to this file, as a page
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) settings: Settings,
 }
@@ -94,7 +100,9 @@ impl RunArguments {
     pub(crate) fn parse_words(line: &str) -> Self {
         match Cli::parse_from(format!("hubbub-loadtest run {line}").split_whitespace()).command {
             Command::Run(arguments) => arguments,
-            Command::FindHighest(_) | Command::Scenarios | Command::Floor(_) => unreachable!("the line is run's"),
+            Command::FindHighest(_) | Command::Scenarios | Command::Floor(_) | Command::Compare(_) => {
+                unreachable!("the line is run's")
+            }
         }
     }
 }

@@ -19,6 +19,7 @@
 //! * [`servers`]: what the gateway's processes used.
 //! * [`gathered`], [`report`], [`verdict`], [`sentences`], [`progress`]: what comes out, for programs and for people.
 //! * [`search`]: the highest rate that holds.
+//! * [`html`], [`plot`], [`compare`]: the report as a page with pictures, and two runs side by side.
 //! * [`floor`]: a bare server to compare with.
 
 mod arrival;
@@ -26,9 +27,11 @@ mod client;
 mod clock;
 mod command;
 mod common;
+mod compare;
 mod connection;
 mod floor;
 mod gathered;
+mod html;
 mod latency;
 mod ledger;
 mod membership;
@@ -37,6 +40,7 @@ mod pass;
 mod payload;
 mod phase;
 mod plan;
+mod plot;
 mod progress;
 mod recent;
 mod report;
@@ -57,14 +61,17 @@ mod wire;
 mod worker;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use clap::Parser;
 
 use crate::command::{Cli, Command, RunArguments};
+use crate::compare::{CompareArguments, Comparison};
 use crate::floor::FloorArguments;
 use crate::plan::Plan;
+use crate::plot::PlotError;
 use crate::report::Report;
 use crate::run::RunError;
 
@@ -74,6 +81,7 @@ fn main() -> ExitCode {
         Command::FindHighest(arguments) => measure(arguments, search::find_highest),
         Command::Scenarios => list_scenarios(),
         Command::Floor(arguments) => serve_floor(&arguments),
+        Command::Compare(arguments) => compare_runs(&arguments),
     }
 }
 
@@ -99,9 +107,34 @@ fn serve_floor(arguments: &FloorArguments) -> ExitCode {
     }
 }
 
+fn compare_runs(arguments: &CompareArguments) -> ExitCode {
+    let comparison = match Comparison::read(arguments) {
+        Ok(comparison) => comparison,
+        Err(error) => return refuse(&error),
+    };
+    let names = [&arguments.first, &arguments.second].map(|path| path.to_string_lossy());
+    let names = [&*names[0], &*names[1]];
+    if compare::write(&comparison, names, &mut anstream::stdout().lock()).is_err() {
+        return ExitCode::FAILURE;
+    }
+    match &arguments.html {
+        Some(path) => save_page(path, html::comparison(&comparison, names)),
+        None => ExitCode::SUCCESS,
+    }
+}
+
+/// Writes a page to a file.
+fn save_page(path: &Path, page: Result<String, PlotError>) -> ExitCode {
+    let written = page.map_err(std::io::Error::other).and_then(|page| std::fs::write(path, page));
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&format!("the page could not be written to {}: {error}", path.display())),
+    }
+}
+
 /// Makes a run, or several, and tells what came out.
 fn measure(arguments: RunArguments, how: fn(Plan) -> Result<Report, RunError>) -> ExitCode {
-    let json = arguments.json.clone();
+    let (json, page) = (arguments.json.clone(), arguments.html.clone());
     let plan = match Plan::new(arguments) {
         Ok(plan) => plan,
         Err(error) => return refuse(&error),
@@ -123,6 +156,11 @@ fn measure(arguments: RunArguments, how: fn(Plan) -> Result<Report, RunError>) -
         && let Err(error) = report.save(&path)
     {
         return refuse(&format!("the report could not be written to {}: {error}", path.display()));
+    }
+    if let Some(path) = page
+        && save_page(&path, html::report(&report)) != ExitCode::SUCCESS
+    {
+        return ExitCode::from(2);
     }
     if report.verdict.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

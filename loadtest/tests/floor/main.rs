@@ -76,3 +76,42 @@ fn a_delivery_is_one_write() {
         assert!((1.0..1.2).contains(&calls), "{figures}");
     }
 }
+
+#[test]
+fn a_report_is_a_page_that_needs_nothing_else_and_two_reports_can_be_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let floor = Floor::start();
+    for (name, clients) in [("a", 4), ("b", 8)] {
+        let (json, html) = (file(&format!("{name}.json")), file(&format!("{name}.html")));
+        floor.run(&format!("-n {clients} --rate 40 -d 500ms --json {json} --html {html}"));
+    }
+    let output = Command::new(PROGRAM)
+        .args(["compare", &file("a.json"), &file("b.json"), "--html", &file("c.html")])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("clients is 4 here and 8 there") && text.contains("processor time per delivery"), "{text}");
+    for (page, words) in [
+        ("a.html", ["Passed: every promise was kept.", "<svg", "processor time per delivery"]),
+        ("c.html", ["Not the same test", "<svg", "processor time per delivery"]),
+    ] {
+        let page = std::fs::read_to_string(file(page)).unwrap();
+        for word in words {
+            assert!(page.contains(word), "{word} is missing in {page}");
+        }
+        let elsewhere = page.replace("http://www.w3.org/2000/svg", "");
+        assert!(
+            !elsewhere.contains("http") && !elsewhere.contains("<script") && !elsewhere.contains("<link"),
+            "{page}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_report_is_not_compared() {
+    let output = Command::new(PROGRAM).args(["compare", "/nowhere/a.json", "/dev/null"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere/a.json could not be read"));
+}

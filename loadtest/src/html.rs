@@ -1,0 +1,96 @@
+//! The report as a page: one file that needs nothing else, for people who like to look at what they measured.
+
+mod comparison;
+mod figures;
+mod page;
+mod sections;
+mod servers;
+mod special;
+
+use maud::{Markup, html};
+
+pub(crate) use self::comparison::comparison;
+use self::figures::{count, ms};
+use crate::plot::PlotError;
+use crate::report::Report;
+
+/// The page of one run.
+pub(crate) fn report(report: &Report) -> Result<String, PlotError> {
+    let title = name(report);
+    let body = html! {
+        (verdict(report))
+        (highlights(report))
+        (special::search(report)?)
+        (sections::latency(report)?)
+        (special::returns(report))
+        (servers::section(report)?)
+        (servers::generator(report))
+        (sections::ledger(report))
+        (sections::tallies(report))
+        (sections::plan(report))
+    };
+    Ok(page::page(&title, &summary(report), body))
+}
+
+/// What a run is called.
+pub(crate) fn name(report: &Report) -> String {
+    report.plan.scenario.clone().unwrap_or_else(|| "a run of its own".to_owned())
+}
+
+fn summary(report: &Report) -> String {
+    let plan = &report.plan;
+    let sending = match plan.messages_per_second {
+        0.0 => "nobody sends".to_owned(),
+        rate => format!("{} messages of {} bytes a second for {:?}", count(rate), plan.payload_bytes, plan.duration),
+    };
+    format!("{} clients, {} rooms, {sending}", count(plan.clients as f64), count(plan.rooms as f64))
+}
+
+fn verdict(report: &Report) -> Markup {
+    let verdict = &report.verdict;
+    html! {
+        section.verdict.(if verdict.passed { "good" } else { "bad" }) {
+            h2 { @if verdict.passed { "Passed: every promise was kept." } @else { "Failed." } }
+            @if !verdict.faults.is_empty() { ul { @for fault in &verdict.faults { li { (fault) "." } } } }
+            @if !verdict.doubts.is_empty() {
+                p { "Worth knowing:" }
+                ul { @for doubt in &verdict.doubts { li { (doubt) "." } } }
+            }
+        }
+    }
+}
+
+/// The few numbers that people ask for first.
+fn highlights(report: &Report) -> Markup {
+    let (connections, delivered) = (&report.connections, &report.latencies.delivered);
+    let mut cards =
+        vec![("clients let in", count(connections.came as f64), format!("of {}", count(connections.clients as f64)))];
+    if report.messages.due > 0 {
+        cards.push(("deliveries a second", count(report.deliveries.per_second), "while messages were sent".to_owned()));
+        cards.push(("delivered, 99 %", ms(delivered.p99_ms), format!("half of them within {}", ms(delivered.p50_ms))));
+    }
+    let sum = |of: fn(&crate::servers::Figures) -> Option<f64>, usages: &[crate::servers::Usage]| {
+        let each: Option<Vec<f64>> = usages.iter().map(|usage| of(usage.figures.as_ref()?)).collect();
+        each.filter(|each| !each.is_empty()).map(|each| each.iter().sum::<f64>())
+    };
+    let all = match report.plan.servers.len() {
+        1 => "of the server",
+        _ => "of all servers together",
+    };
+    if let Some(us) = sum(|figures| figures.cpu_us_per_delivery, &report.servers.sending) {
+        cards.push(("processor time per delivery", format!("{us:.2} µs"), all.to_owned()));
+    }
+    if let Some(calls) = sum(|figures| figures.system_calls_per_delivery, &report.servers.sending) {
+        cards.push(("system calls per delivery", format!("{calls:.3}"), all.to_owned()));
+    }
+    if let Some(bytes) = sum(|figures| figures.resident_bytes_per_connection, &report.servers.connecting) {
+        cards.push(("memory per connection", format!("{:.1} KiB", bytes / 1024.0), all.to_owned()));
+    }
+    html! {
+        section.cards {
+            @for (name, value, more) in &cards {
+                div.card { span.name { (name) } span.value { (value) } span.more { (more) } }
+            }
+        }
+    }
+}
