@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::BenchArguments;
 use crate::compare::CompareArguments;
 use crate::floor::FloorArguments;
 use crate::servers::Server;
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Floor(FloorArguments),
     /// Put two runs side by side
     Compare(CompareArguments),
+    /// Measure Hubbub beside the floor, sockudo and Socket.IO
+    BenchPeers(BenchArguments),
 }
 
 /// One run: a scenario, the flags that change it, and whom it is run against.
@@ -100,9 +103,7 @@ impl RunArguments {
     pub(crate) fn parse_words(line: &str) -> Self {
         match Cli::parse_from(format!("hubbub-loadtest run {line}").split_whitespace()).command {
             Command::Run(arguments) => arguments,
-            Command::FindHighest(_) | Command::Scenarios | Command::Floor(_) | Command::Compare(_) => {
-                unreachable!("the line is run's")
-            }
+            _ => unreachable!("the line is run's"),
         }
     }
 }

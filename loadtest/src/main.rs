@@ -21,8 +21,10 @@
 //! * [`search`]: the highest rate that holds.
 //! * [`html`], [`plot`], [`compare`]: the report as a page with pictures, and two runs side by side.
 //! * [`floor`]: a bare server to compare with.
+//! * [`bench`]: Hubbub beside others.
 
 mod arrival;
+mod bench;
 mod client;
 mod clock;
 mod command;
@@ -67,6 +69,7 @@ use std::sync::atomic::Ordering;
 
 use clap::Parser;
 
+use crate::bench::BenchArguments;
 use crate::command::{Cli, Command, RunArguments};
 use crate::compare::{CompareArguments, Comparison};
 use crate::floor::FloorArguments;
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Command::Scenarios => list_scenarios(),
         Command::Floor(arguments) => serve_floor(&arguments),
         Command::Compare(arguments) => compare_runs(&arguments),
+        Command::BenchPeers(arguments) => bench_peers(&arguments),
     }
 }
 
@@ -102,6 +106,13 @@ fn list_scenarios() -> ExitCode {
 
 fn serve_floor(arguments: &FloorArguments) -> ExitCode {
     match floor::serve(arguments, &mut anstream::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&error),
+    }
+}
+
+fn bench_peers(arguments: &BenchArguments) -> ExitCode {
+    match bench::bench(arguments, &mut anstream::stderr().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&error),
     }

@@ -13,7 +13,7 @@ use plotters::drawing::DrawingAreaErrorKind;
 pub(crate) use self::axis::{Axis, Scale, number, short};
 pub(crate) use self::bars::{Bar, Bars};
 pub(crate) use self::lines::{Line, Lines};
-pub(crate) use self::theme::style;
+pub(crate) use self::theme::{standalone, style};
 
 /// Why there is no picture. The pictures are drawn into strings, so only numbers that are none could be the reason.
 pub(crate) type PlotError = DrawingAreaErrorKind<std::io::Error>;

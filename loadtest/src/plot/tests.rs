@@ -19,3 +19,11 @@ fn every_line_and_bar_is_there_by_its_name() {
     let svg = Bars { unit: "µs", bars: vec![bar(1_234.0), bar(7.125)] }.draw().unwrap();
     assert!(svg.contains("1,234 µs") && svg.contains("7.13 µs"), "{svg}");
 }
+
+#[test]
+fn a_picture_that_stands_alone_has_a_title_and_colours_for_a_dark_page() {
+    let svg = standalone(&Bars { unit: "", bars: vec![] }.draw().unwrap(), "a < b");
+    assert!(
+        svg.starts_with("<svg") && svg.contains("<title>a &lt; b</title>") && svg.contains("prefers-color-scheme:dark")
+    );
+}

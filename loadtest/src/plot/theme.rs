@@ -47,6 +47,15 @@ pub(crate) fn style() -> String {
     )
 }
 
+/// A picture that carries its own style sheet and says what it shows.
+pub(crate) fn standalone(svg: &str, title: &str) -> String {
+    let title = maud::html! { title { (title) } }.into_string();
+    match svg.split_once('>') {
+        Some((head, rest)) => format!("{head} role=\"img\">{title}<style>{}</style>{rest}", style()),
+        None => String::new(),
+    }
+}
+
 /// As the SVG backend writes it.
 fn hex(color: RGBColor) -> String {
     let (red, green, blue) = color.to_backend_color().rgb;

@@ -1,0 +1,153 @@
+//! Hubbub beside others, all measured by this generator in one run: in each round every server once, so that what the
+//! machine does besides strikes all alike.
+
+mod contender;
+mod figures;
+mod machine;
+mod metrics;
+mod page;
+mod part;
+mod process;
+mod results;
+mod step;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use thiserror::Error;
+
+use self::contender::{Setup, Site};
+use self::machine::Machine;
+use self::part::Part;
+use self::results::{Measured, Results};
+use self::step::Outcome;
+
+/// What is measured.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BenchArguments {
+    /// Which comparisons; all of them if not given
+    #[arg(long, value_enum, value_name = "PARTS", value_delimiter = ',')]
+    parts: Vec<Part>,
+    /// How often each server is measured
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Only write the page anew, from what was measured before
+    #[arg(long)]
+    write_only: bool,
+    /// The folder of the repository
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    root: PathBuf,
+    /// The folder of what was built
+    #[arg(long, value_name = "FOLDER", default_value = "target")]
+    target: PathBuf,
+    /// Where the results are written to, between two marks, with pictures in the folder `images` beside it
+    #[arg(long, value_name = "FILE", default_value = "docs/performance.md")]
+    page: PathBuf,
+    /// Flags for the generator that change every scenario, to try things out in the small
+    #[arg(last = true, value_name = "FLAGS")]
+    flags: Vec<String>,
+}
+
+/// Why there are no results.
+#[derive(Debug, Error)]
+pub(crate) enum BenchError {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("the results of before could not be read from {0}: {1}")]
+    Results(PathBuf, io::Error),
+    #[error("the page could not be written: {0}")]
+    Page(io::Error),
+}
+
+/// Measures, keeps what was found, and writes the page after each part. A line says what is under way.
+pub(crate) fn bench(arguments: &BenchArguments, out: &mut impl Write) -> Result<(), BenchError> {
+    let folder = arguments.target.join("bench");
+    let site = Site {
+        root: arguments.root.clone(),
+        target: arguments.target.clone(),
+        logs: folder.join("logs"),
+        generator: std::env::current_exe()?,
+    };
+    std::fs::create_dir_all(&site.logs)?;
+    let file = folder.join("results.json");
+    let mut results = Results::load(&file).map_err(|error| BenchError::Results(file.clone(), error))?;
+    if !arguments.write_only {
+        let mut parts = arguments.parts.clone();
+        if parts.is_empty() {
+            parts.extend_from_slice(<Part as clap::ValueEnum>::value_variants());
+        }
+        let mut clock = Clock::new(&parts, arguments.rounds);
+        for part in parts {
+            let rounds = measure(part, arguments, &site, &mut clock, out)?;
+            results.put(Measured { part, machine: Machine::here(&site.root), rounds });
+            results.save(&file)?;
+            page::write(&results, &arguments.page).map_err(BenchError::Page)?;
+        }
+    }
+    page::write(&results, &arguments.page).map_err(BenchError::Page)
+}
+
+/// All rounds of one part. A server that cannot be measured is told of and left out.
+fn measure(
+    part: Part,
+    arguments: &BenchArguments,
+    site: &Site,
+    clock: &mut Clock,
+    out: &mut impl Write,
+) -> io::Result<Vec<Vec<(Setup, Outcome)>>> {
+    let mut rounds = Vec::new();
+    for round in 1..=arguments.rounds {
+        let mut outcomes = Vec::new();
+        for &setup in part.setups() {
+            writeln!(out, "{} {}: {setup}, round {round} of {}", clock.left(), part.title(), arguments.rounds)?;
+            let outcome = match step::measure(part, setup, site, &arguments.flags) {
+                Ok(outcome) => outcome,
+                Err(error) => Outcome { faults: vec![error.to_string()], ..Outcome::default() },
+            };
+            clock.passed(part);
+            writeln!(out, "  {}", say(part, &outcome))?;
+            outcomes.push((setup, outcome));
+        }
+        rounds.push(outcomes);
+    }
+    Ok(rounds)
+}
+
+/// What was found, in a line.
+fn say(part: Part, outcome: &Outcome) -> String {
+    let figures = part.figures().iter().filter_map(|figure| {
+        let (name, unit) = figure.name();
+        Some(format!("{name} {} {unit}", crate::plot::short(*outcome.figures.get(figure)?)).trim_end().to_owned())
+    });
+    let faults = outcome.faults.iter().map(|fault| format!("FAILED: {fault}"));
+    figures.chain(faults).collect::<Vec<_>>().join("; ")
+}
+
+/// Guesses how much time is left, from how the first guesses turned out.
+struct Clock {
+    started: Instant,
+    passed_s: u64,
+    all_s: u64,
+}
+
+impl Clock {
+    fn new(parts: &[Part], rounds: usize) -> Self {
+        let each = parts.iter().map(|part| part.seconds() * part.setups().len() as u64 * rounds as u64);
+        Self { started: Instant::now(), passed_s: 0, all_s: each.sum() }
+    }
+
+    fn passed(&mut self, part: Part) {
+        self.passed_s += part.seconds();
+    }
+
+    fn left(&self) -> String {
+        let guess = Duration::from_secs(self.all_s - self.passed_s);
+        let left = match self.passed_s {
+            0 => guess,
+            passed => guess.mul_f64(self.started.elapsed().as_secs_f64() / passed as f64),
+        };
+        format!("[about {} min left]", left.as_secs().div_ceil(60))
+    }
+}
