@@ -66,6 +66,12 @@ generate: ## Write the generated files anew: TypeScript types, docs/configuratio
 	HUBBUB_GENERATE=1 cargo test -q --locked -p hubbub-shared typescript
 	HUBBUB_GENERATE=1 cargo test -q --locked -p hubbub-gateway the_page_about
 
+.PHONY: bench-peers
+bench-peers: ## Measure Hubbub beside a floor, sockudo and Socket.IO, for hours: ARGS='--parts big-room,idle --rounds 3'
+	loadtest/peers/install
+	cargo build --release --locked -p hubbub-gateway -p hubbub-loadtest
+	@"$${CARGO_TARGET_DIR:-target}/release/hubbub-loadtest" bench-peers --target "$${CARGO_TARGET_DIR:-target}" $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## Damage frames for a minute (needs cargo-fuzz)
 	cd gateway && RUSTC_BOOTSTRAP=1 cargo fuzz run client_frame fuzz/seeds -- -max_total_time=60

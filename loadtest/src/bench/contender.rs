@@ -45,6 +45,7 @@ pub(crate) struct Running {
     pub(crate) gateways: Vec<Process>,
     pub(crate) redis: Option<Process>,
     pub(crate) ports: Vec<u16>,
+    contender: Contender,
 }
 
 impl fmt::Display for Contender {
@@ -134,11 +135,11 @@ impl Setup {
             0 => None,
             _ => Some(start_redis(site)?),
         };
-        let mut running = Running { gateways: Vec::new(), redis: None, ports: Vec::new() };
+        let mut running = Running { gateways: Vec::new(), redis: None, ports: Vec::new(), contender: self.contender };
         for _ in 0..self.replicas.max(1) {
             let port = free_port()?;
             let command = self.contender.command(site, port, redis.as_ref().map(|redis| redis.1), processor)?;
-            let name = self.contender.language().replace("native", "gateway");
+            let name = self.contender.to_string().to_lowercase();
             running.gateways.push(Process::start(&name, command, port, &site.logs)?);
             running.ports.push(port);
         }
@@ -168,9 +169,13 @@ impl Site {
 }
 
 impl Running {
-    /// The `--url` of the generator, which knows the path of each language.
+    /// The `--url` of the generator, which knows the paths of the others' languages.
     pub(crate) fn urls(&self) -> String {
-        let urls: Vec<String> = self.ports.iter().map(|port| format!("ws://127.0.0.1:{port}")).collect();
+        let path = match self.contender {
+            Contender::Floor | Contender::Hubbub => hubbub_shared::WEBSOCKET_PATH,
+            Contender::Sockudo | Contender::SocketIo => "",
+        };
+        let urls: Vec<String> = self.ports.iter().map(|port| format!("ws://127.0.0.1:{port}{path}")).collect();
         urls.join(",")
     }
 

@@ -115,3 +115,28 @@ fn what_is_no_report_is_not_compared() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere/a.json could not be read"));
 }
+
+#[test]
+fn servers_are_measured_beside_each_other_and_those_that_are_not_there_are_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("images")).unwrap();
+    let page = folder.path().join("page.md");
+    std::fs::write(&page, "<!-- bench-peers: begin; written by `make bench-peers` -->\n<!-- bench-peers: end -->")
+        .unwrap();
+    let output = Command::new(PROGRAM)
+        .args(["bench-peers", "--parts", "big-room", "--rounds", "2", "--root", "/nowhere", "--target"])
+        .arg(folder.path())
+        .arg("--page")
+        .arg(&page)
+        .args(["--", "-n", "20", "--rate", "20", "-d", "500ms"])
+        .env_remove("HUBBUB_BIN")
+        .output()
+        .unwrap();
+    let (text, words) = (std::fs::read_to_string(&page).unwrap(), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{words}");
+    assert!(words.contains("floor, round 2 of 2") && words.contains("min left"), "{words}");
+    let row = |name: &str| text.lines().find(|line| line.starts_with(&format!("| {name} |"))).unwrap().to_owned();
+    assert!(!row("floor").contains('–') || row("floor").contains("<sub>"), "{text}");
+    assert_eq!(row("Hubbub").matches('–').count(), 5, "{text}");
+    assert!(text.contains("Hubbub: hubbub ended at once"), "{text}");
+}
