@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Pass {
     /// How many deliveries may be lost, or seqs left out; none if absent.
     pub(crate) lost: Option<u64>,
+    /// How many connections may fail to open, though they are tried again.
+    pub(crate) failed_connections: Option<u64>,
     /// The highest 99th percentile of the delivery latency.
     pub(crate) delivered_p99_ms: Option<f64>,
     /// The lowest number of deliveries per second while messages are sent.

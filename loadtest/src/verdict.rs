@@ -87,6 +87,10 @@ impl Verdict {
 
     fn judge_thresholds(&mut self, report: &Report) {
         let pass = &report.plan.pass;
+        let failed: u64 = report.failures.values().sum();
+        if let Some(allowed) = pass.failed_connections.filter(|allowed| failed > *allowed) {
+            self.faults.push(format!("{failed} connections could not be opened at once; {allowed} were allowed"));
+        }
         let of_all = |of: fn(&Figures) -> Option<f64>, usages: &[Usage]| {
             let figures = usages.iter().map(|usage| usage.figures.as_ref().and_then(of));
             figures.sum::<Option<f64>>().filter(|_| !usages.is_empty())

@@ -320,3 +320,11 @@ async fn a_process_that_only_listens_finds_what_never_came() {
     assert!(judged.faults().contains("acknowledged deliveries were lost"));
     assert_eq!(judged.count("/ledger/lost"), 6);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_fails_at_first_may_be_a_fault() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("patient.toml");
+    std::fs::write(&path, "[pass]\nfailed_connections = 0").unwrap();
+    let judged = judge("patient", Fault::Deaf, &format!("{} --connect-timeout 300ms", path.display())).await;
+    assert!(judged.faults().contains("connections could not be opened at once; 0 were allowed"), "{}", judged.text);
+}
