@@ -72,6 +72,11 @@ bench-peers: ## Measure Hubbub beside a floor, sockudo and Socket.IO, for hours:
 	cargo build --release --locked -p hubbub-gateway -p hubbub-loadtest
 	@"$${CARGO_TARGET_DIR:-target}/release/hubbub-loadtest" bench-peers --target "$${CARGO_TARGET_DIR:-target}" $(ARGS)
 
+.PHONY: many
+many: ## Connect as many clients as this machine carries to as many replicas on one Redis: ARGS=1000000
+	cargo build --release --locked -p hubbub-gateway -p hubbub-loadtest
+	@"$${CARGO_TARGET_DIR:-target}/release/hubbub-loadtest" many --target "$${CARGO_TARGET_DIR:-target}" $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## Damage frames for a minute (needs cargo-fuzz)
 	cd gateway && RUSTC_BOOTSTRAP=1 cargo fuzz run client_frame fuzz/seeds -- -max_total_time=60

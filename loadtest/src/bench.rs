@@ -4,6 +4,8 @@
 mod contender;
 mod figures;
 mod machine;
+mod many;
+mod memory;
 mod metrics;
 mod page;
 mod part;
@@ -20,6 +22,7 @@ use thiserror::Error;
 
 use self::contender::{Setup, Site};
 use self::machine::Machine;
+pub(crate) use self::many::{ManyArguments, many};
 use self::part::Part;
 use self::results::{Measured, Results};
 use self::step::Outcome;
@@ -63,15 +66,8 @@ pub(crate) enum BenchError {
 
 /// Measures, keeps what was found, and writes the page after each part. A line says what is under way.
 pub(crate) fn bench(arguments: &BenchArguments, out: &mut impl Write) -> Result<(), BenchError> {
-    let folder = arguments.target.join("bench");
-    let site = Site {
-        root: arguments.root.clone(),
-        target: arguments.target.clone(),
-        logs: folder.join("logs"),
-        generator: std::env::current_exe()?,
-    };
-    std::fs::create_dir_all(&site.logs)?;
-    let file = folder.join("results.json");
+    let site = Site::new(&arguments.root, &arguments.target)?;
+    let file = arguments.target.join("bench/results.json");
     let mut results = Results::load(&file).map_err(|error| BenchError::Results(file.clone(), error))?;
     if !arguments.write_only {
         let mut parts = arguments.parts.clone();

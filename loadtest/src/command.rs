@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::bench::BenchArguments;
+use crate::bench::{BenchArguments, ManyArguments};
 use crate::compare::CompareArguments;
 use crate::floor::FloorArguments;
 use crate::servers::Server;
@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Compare(CompareArguments),
     /// Measure Hubbub beside the floor, sockudo and Socket.IO
     BenchPeers(BenchArguments),
+    /// Connect as many clients as this machine carries to as many replicas, and send to all of them
+    Many(ManyArguments),
 }
 
 /// One run: a scenario, the flags that change it, and whom it is run against.

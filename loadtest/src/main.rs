@@ -69,7 +69,7 @@ use std::sync::atomic::Ordering;
 
 use clap::Parser;
 
-use crate::bench::BenchArguments;
+use crate::bench::{BenchArguments, ManyArguments};
 use crate::command::{Cli, Command, RunArguments};
 use crate::compare::{CompareArguments, Comparison};
 use crate::floor::FloorArguments;
@@ -86,6 +86,7 @@ fn main() -> ExitCode {
         Command::Floor(arguments) => serve_floor(&arguments),
         Command::Compare(arguments) => compare_runs(&arguments),
         Command::BenchPeers(arguments) => bench_peers(&arguments),
+        Command::Many(arguments) => connect_many(&arguments),
     }
 }
 
@@ -115,6 +116,17 @@ fn bench_peers(arguments: &BenchArguments) -> ExitCode {
     match bench::bench(arguments, &mut anstream::stderr().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&error),
+    }
+}
+
+fn connect_many(arguments: &ManyArguments) -> ExitCode {
+    let many = match bench::many(arguments, &mut anstream::stderr().lock()) {
+        Ok(many) => many,
+        Err(error) => return refuse(&error),
+    };
+    match write!(anstream::stdout(), "{many}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The servers that are measured, and how each is started.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -79,9 +80,11 @@ impl Contender {
         }
     }
 
-    fn command(
+    /// How it is started, on this port of 127.0.0.1; Hubbub with one of the configurations in `loadtest/peers`.
+    pub(super) fn command(
         self,
         site: &Site,
+        hubbub_config: &str,
         port: u16,
         redis: Option<u16>,
         processor: Option<usize>,
@@ -96,7 +99,7 @@ impl Contender {
             }
             Self::Hubbub => {
                 let mut hubbub = command(&site.program("hubbub", "HUBBUB_BIN"), processor);
-                hubbub.args(["serve", "--listen", &listen, "--config"]).arg(peers.join("hubbub.toml"));
+                hubbub.args(["serve", "--listen", &listen, "--config"]).arg(peers.join(hubbub_config));
                 if let Some(redis) = redis {
                     hubbub.args(["--redis", &format!("redis://127.0.0.1:{redis}")]);
                 }
@@ -138,7 +141,8 @@ impl Setup {
         let mut running = Running { gateways: Vec::new(), redis: None, ports: Vec::new(), contender: self.contender };
         for _ in 0..self.replicas.max(1) {
             let port = free_port()?;
-            let command = self.contender.command(site, port, redis.as_ref().map(|redis| redis.1), processor)?;
+            let command =
+                self.contender.command(site, HUBBUB_CONFIG, port, redis.as_ref().map(|redis| redis.1), processor)?;
             let name = self.contender.to_string().to_lowercase();
             running.gateways.push(Process::start(&name, command, port, &site.logs)?);
             running.ports.push(port);
@@ -149,7 +153,7 @@ impl Setup {
 }
 
 /// A Redis without persistence and without limits for those who are slow to read.
-fn start_redis(site: &Site) -> Result<(Process, u16), StartError> {
+pub(super) fn start_redis(site: &Site) -> Result<(Process, u16), StartError> {
     let port = free_port()?;
     let mut redis = command(Path::new("redis-server"), None);
     redis.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
@@ -157,7 +161,17 @@ fn start_redis(site: &Site) -> Result<(Process, u16), StartError> {
     Ok((Process::start("redis", redis, port, &site.logs)?, port))
 }
 
+/// Hubbub's configuration beside others.
+const HUBBUB_CONFIG: &str = "hubbub.toml";
+
 impl Site {
+    /// Where programs are, with a folder for what servers say.
+    pub(super) fn new(root: &Path, target: &Path) -> io::Result<Self> {
+        let logs = target.join("bench/logs");
+        std::fs::create_dir_all(&logs)?;
+        Ok(Self { root: root.to_owned(), target: target.to_owned(), logs, generator: std::env::current_exe()? })
+    }
+
     /// A program that was built, or the one that the environment names.
     fn program(&self, built: &str, variable: &str) -> PathBuf {
         match std::env::var_os(variable) {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
@@ -19,7 +19,7 @@ pub(crate) enum StartError {
     #[error("{name} could not be started: {error}; `loadtest/peers/install` installs what is measured")]
     Spawn { name: String, error: io::Error },
     #[error("{name} ended at once ({status}); its words are in {log}")]
-    Ended { name: String, status: std::process::ExitStatus, log: PathBuf },
+    Ended { name: String, status: ExitStatus, log: PathBuf },
     #[error("{name} did not listen within {} s; its words are in {log}", START_MAX.as_secs())]
     Silent { name: String, log: PathBuf },
     #[error("no free port: {0}")]
@@ -63,14 +63,13 @@ impl Process {
         let log = logs.join(format!("{name}-{port}.log"));
         let words = File::create(&log).map_err(spawn)?;
         command.stderr(words.try_clone().map_err(spawn)?).stdout(words);
-        let child = command.spawn().map_err(spawn)?;
-        let mut process = Self { name: name.to_owned(), child };
+        let mut process = Self::spawn(name, command)?;
         let end = Instant::now() + START_MAX;
         loop {
             if TcpStream::connect(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).is_ok() {
                 return Ok(process);
             }
-            if let Some(status) = process.child.try_wait().map_err(spawn)? {
+            if let Some(status) = process.ended() {
                 return Err(StartError::Ended { name: name.to_owned(), status, log });
             }
             if Instant::now() > end {
@@ -78,6 +77,17 @@ impl Process {
             }
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// Starts a program that listens to nobody.
+    pub(crate) fn spawn(name: &str, mut command: Command) -> Result<Self, StartError> {
+        let child = command.spawn().map_err(|error| StartError::Spawn { name: name.to_owned(), error })?;
+        Ok(Self { name: name.to_owned(), child })
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -1,7 +1,7 @@
 //! One server, one measurement.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -98,11 +98,11 @@ fn run(
     let mut generator = command(&site.generator, (setup.replicas == 0).then_some(GENERATOR));
     generator.arg(verb).args(part.scenario()).args(flags);
     generator.args(["--language", setup.contender.language(), "--url", &running.urls(), "--pid", &running.pids()]);
-    read_report(generator.arg("--json").arg(&json), json)
+    read_report(generator.arg("--json").arg(&json), &json)
 }
 
 /// Runs a generator and reads what it found.
-pub(super) fn read_report(generator: &mut std::process::Command, json: PathBuf) -> Result<Report, StepError> {
+pub(super) fn read_report(generator: &mut std::process::Command, json: &Path) -> Result<Report, StepError> {
     let output = generator.output().map_err(StepError::Generator)?;
     // 1 is a run that failed, which has a report all the same.
     if !matches!(output.status.code(), Some(0 | 1)) {
