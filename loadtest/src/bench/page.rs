@@ -81,7 +81,7 @@ fn judgement(measured: &Measured, bar: &Bar) -> String {
         None => "not measured",
     };
     let found = found.map_or_else(|| "–".to_owned(), |value| short(value) + &unit);
-    format!("| {}: {what} {limit}{unit} | {found} | {verdict} |", measured.part.title())
+    format!("| {}: {what} {limit}{unit} | {found} | {verdict} |", measured.part.name().replace('-', " "))
 }
 
 /// The lines of one part: its table, its picture, and how it was measured.

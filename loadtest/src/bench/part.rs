@@ -117,7 +117,7 @@ impl Part {
             Self::BigRoom => "One room of 1,000 members, 20 messages a second of 200 bytes",
             Self::BigRoomHighest => "One room of 1,000 members at the highest rate with 99 % delivered within 250 ms",
             Self::ManyRooms => "1,000 rooms of 10 members, each sending 200 bytes every 4 seconds",
-            Self::ManyRoomsReplicas => "The same over three replicas and one Redis",
+            Self::ManyRoomsReplicas => "1,000 rooms of 10 members over three replicas and one Redis",
             Self::ManyRoomsHalf => "1,000 rooms of 10 members at half of the highest rate",
             Self::Idle => "10,000 silent connections in 1,000 rooms",
             Self::Connect => "18,000 connections, opened as fast as they are let in",

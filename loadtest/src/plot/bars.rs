@@ -9,7 +9,7 @@ use plotters_svg::SVGBackend;
 use super::{PlotError, axis, theme};
 
 const WIDTH: i32 = 856;
-const NAMES: i32 = 170;
+const NAMES: i32 = 200;
 const VALUES: i32 = 110;
 const ROW: i32 = 34;
 const BAR: i32 = 20;
