@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hubbub_shared::WEBSOCKET_PATH;
 use prometheus_client::registry::Registry as MetricsRegistry;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -165,6 +166,7 @@ impl App {
             cookie: config.auth.cookie.clone(),
             tasks: connections.clone(),
             flushers: Flushers::start(&tasks, &stop),
+            upgrades: metrics.http.answers("GET", WEBSOCKET_PATH, 101),
         });
         let mut exported = MetricsRegistry::with_prefix("hubbub");
         metrics.register(&mut exported);
@@ -193,15 +195,16 @@ impl App {
             stop,
             backend_stop,
         };
-        app.serve(listener, http::router(http.clone(), transport::router(transport)));
+        let router = http::router(http.clone(), transport::router(transport.clone()));
+        app.serve(listener, router, Some(transport));
         if let Some(listener) = operator_listener {
-            app.serve(listener, http::operator_router(http));
+            app.serve(listener, http::operator_router(http), None);
         }
         Ok(app)
     }
 
-    fn serve(&self, listener: TcpListener, router: Router) {
-        self.tasks.spawn(listener::serve(listener, router, self.tasks.clone(), self.stop.clone()));
+    fn serve(&self, listener: TcpListener, router: Router, sockets: Option<Arc<Transport>>) {
+        self.tasks.spawn(listener::serve(listener, router, sockets, self.tasks.clone(), self.stop.clone()));
     }
 
     /// Where it listens.

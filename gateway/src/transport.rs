@@ -1,4 +1,4 @@
-//! Sockets: accepting them, the WebSocket upgrade, frames in, outbox out. The only place that knows WebSocket's own types.
+//! Sockets: accepting them, the upgrade, frames in, outbox out. The only place that knows WebSocket's own types.
 
 pub mod flusher;
 pub mod listener;

@@ -1,6 +1,7 @@
 //! The way in: a socket that is listened on, and each connection as HTTP until it is over or has become a WebSocket.
 
 use std::convert::Infallible;
+use std::future::{Ready, poll_fn, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -13,16 +14,23 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::Response;
 use axum::routing::future::RouteFuture;
+use bytes::Bytes;
+use futures_util::future::Either;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::http1::{self, Parts};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpSocket};
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tower_service::Service as _;
+
+use super::upgrade::{Accepted, Transport};
+use super::websocket::Upgraded;
 
 /// Connections that may wait to be accepted. Whoever finds no place tries again only after a second, so there is room
 /// for all who come back at once; the system may allow fewer (`net.core.somaxconn`).
@@ -50,18 +58,26 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// What the connections of a listener share.
-#[derive(Debug)]
 struct Serving {
     http: http1::Builder,
     router: Router,
+    /// Who takes WebSockets, if they are taken here.
+    sockets: Option<Arc<Transport>>,
+    tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 /// Answers whoever connects, in tasks of their own, until it is told to stop. Connections that are left then end once
-/// their requests are answered.
-pub async fn serve(listener: TcpListener, router: Router, tasks: TaskTracker, stop: CancellationToken) {
-    let serving = Arc::new(Serving { http: http(), router, stop: stop.clone() });
-    stop.run_until_cancelled(accept(listener, &serving, &tasks)).await;
+/// their requests are answered; those that are WebSockets by then are counted elsewhere.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    sockets: Option<Arc<Transport>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
+    let serving = Arc::new(Serving { http: http(), router, sockets, tasks, stop: stop.clone() });
+    stop.run_until_cancelled(accept(listener, &serving)).await;
 }
 
 fn http() -> http1::Builder {
@@ -70,7 +86,7 @@ fn http() -> http1::Builder {
     http
 }
 
-async fn accept(listener: TcpListener, serving: &Arc<Serving>, tasks: &TaskTracker) {
+async fn accept(listener: TcpListener, serving: &Arc<Serving>) {
     let mut told: Option<Instant> = None;
     loop {
         match listener.accept().await {
@@ -79,7 +95,7 @@ async fn accept(listener: TcpListener, serving: &Arc<Serving>, tasks: &TaskTrack
                 if let Err(error) = socket.set_nodelay(true) {
                     tracing::debug!(%error, "a socket could not be told to send small frames at once");
                 }
-                tasks.spawn(converse(serving.clone(), socket, address));
+                tokio::spawn(converse(serving.clone(), serving.tasks.token(), socket, address));
             }
             // Whoever knocked has gone again.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -94,60 +110,99 @@ async fn accept(listener: TcpListener, serving: &Arc<Serving>, tasks: &TaskTrack
     }
 }
 
-/// Serves one connection until it is over or has become a WebSocket.
-async fn converse<S>(serving: Arc<Serving>, socket: S, address: SocketAddr)
+/// Serves one connection to its end. HTTP is a box of its own, and nothing else is held in two places, so that a
+/// WebSocket does not pay for what went before.
+fn converse(
+    serving: Arc<Serving>,
+    counted: TaskTrackerToken,
+    socket: TcpStream,
+    address: SocketAddr,
+) -> impl Future<Output = ()> + Send {
+    let http = Box::pin(speak_http(serving, socket, address));
+    async move {
+        let Some((accepted, ahead, socket)) = http.await else { return };
+        drop(counted);
+        accepted.serve(Upgraded { socket, ahead }).await;
+    }
+}
+
+/// Answers requests until the connection is over or has become a WebSocket.
+async fn speak_http<S>(serving: Arc<Serving>, socket: S, address: SocketAddr) -> Option<(Accepted, Bytes, S)>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let asked = Arc::new(AtomicBool::new(false));
-    let caller = Caller { router: serving.router.clone(), address, asked: asked.clone() };
-    let mut connection = pin!(serving.http.serve_connection(TokioIo::new(socket), caller).with_upgrades());
+    let conversation = Arc::new(Conversation::default());
+    let caller = Caller { serving: serving.clone(), address, conversation: conversation.clone() };
+    let mut connection = serving.http.serve_connection(TokioIo::new(socket), caller);
     let mut late = pin!(tokio::time::sleep(FIRST_REQUEST));
     let mut stop = pin!(serving.stop.cancelled());
     let (mut waiting, mut stopping) = (true, false);
     loop {
         tokio::select! {
             biased;
-            ended = connection.as_mut() => {
-                if let Err(error) = ended {
+            ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => match ended {
+                Ok(()) => break,
+                Err(error) => {
                     tracing::debug!(%address, %error, "a connection ended badly");
+                    return None;
                 }
-                return;
-            }
+            },
             () = stop.as_mut(), if !stopping => {
                 stopping = true;
-                connection.as_mut().graceful_shutdown();
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
             }
             () = late.as_mut(), if waiting => {
                 waiting = false;
-                if !asked.load(Ordering::Relaxed) {
+                if !conversation.asked.load(Ordering::Relaxed) {
                     tracing::debug!(%address, "a connection asked for nothing in time");
-                    return;
+                    return None;
                 }
             }
         }
     }
+    let Parts { io, read_buf, .. } = connection.into_parts();
+    let mut socket = io.into_inner();
+    if let Some(accepted) = conversation.accepted.lock().take() {
+        return Some((accepted, read_buf, socket));
+    }
+    // Whoever is gone already needs no goodbye.
+    let _ = socket.shutdown().await;
+    None
 }
 
-/// The far end of one connection, and who answers its requests.
+/// What the requests of a connection have come to.
+#[derive(Default)]
+struct Conversation {
+    /// Whether there was one yet.
+    asked: AtomicBool,
+    /// The handshake that makes it a WebSocket.
+    accepted: Mutex<Option<Accepted>>,
+}
+
+/// The far end of one connection, as it makes requests.
 struct Caller {
-    router: Router,
+    serving: Arc<Serving>,
     address: SocketAddr,
-    /// Whether there was a request yet.
-    asked: Arc<AtomicBool>,
+    conversation: Arc<Conversation>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Caller {
     type Response = Response;
     type Error = Infallible;
-    type Future = RouteFuture<Infallible>;
+    type Future = Either<Ready<Result<Response, Infallible>>, RouteFuture<Infallible>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.asked.store(true, Ordering::Relaxed);
-        let mut request = request.map(Body::new);
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        self.conversation.asked.store(true, Ordering::Relaxed);
+        // What the router would put around the answer is for those who read it.
+        if let Some(sockets) = &self.serving.sockets
+            && let Some((accepted, response)) = sockets.shake_hands(self.address, &request)
+        {
+            *self.conversation.accepted.lock() = Some(accepted);
+            return Either::Left(ready(Ok(response)));
+        }
         request.extensions_mut().insert(ConnectInfo(self.address));
         // A router is always ready to be called.
-        self.router.clone().call(request)
+        Either::Right(self.serving.router.clone().call(request.map(Body::new)))
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Socket {
 impl Socket {
     /// `ahead` was read with the upgrade request and belongs to the frames.
     pub(super) fn new(writer: Arc<Writer>, ahead: Bytes) -> Self {
+        // An empty part would keep the buffer that it is a part of.
+        let ahead = if ahead.is_empty() { Bytes::new() } else { ahead };
         Self { writer, ahead }
     }
 }

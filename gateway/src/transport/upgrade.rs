@@ -5,15 +5,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::FutureExt;
 use hubbub_shared::{ErrorCode, WEBSOCKET_PATH};
-use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
-use tokio::net::TcpStream;
+use prometheus_client::metrics::counter::Counter;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::task::TaskTracker;
 
@@ -43,6 +42,17 @@ pub struct Transport {
     pub tasks: TaskTracker,
     /// Who writes for them.
     pub flushers: Flushers,
+    /// Counts handshakes that were accepted, among the other calls.
+    pub upgrades: Counter,
+}
+
+/// What a handshake agrees on.
+struct Handshake {
+    /// The proof that it was understood.
+    key: String,
+    subprotocol: Option<&'static str>,
+    dialect: Arc<dyn Dialect>,
+    cookie: Option<String>,
 }
 
 /// Why a handshake was refused.
@@ -54,49 +64,39 @@ enum Refusal {
     Origin,
 }
 
-/// The route of the socket.
-pub fn router(transport: Arc<Transport>) -> Router {
-    Router::new().route(WEBSOCKET_PATH, get(upgrade)).with_state(transport)
+/// A handshake that was accepted.
+#[expect(missing_debug_implementations, reason = "capabilities are trait objects without a text of their own")]
+pub struct Accepted {
+    transport: Arc<Transport>,
+    dialect: Arc<dyn Dialect>,
+    opening: Opening,
 }
 
-async fn upgrade(
-    State(transport): State<Arc<Transport>>,
-    ConnectInfo(socket): ConnectInfo<SocketAddr>,
-    mut request: Request,
-) -> Response {
-    let headers = request.headers();
-    let accepted = accept_key(headers).and_then(|key| {
-        let language = transport.language(headers)?;
-        let cookie = transport.cookie(headers)?;
-        Ok((key, language, cookie))
-    });
-    let (key, (subprotocol, dialect), cookie) = match accepted {
-        Ok(accepted) => accepted,
-        Err(refusal) => return refusal.into_response(),
-    };
-    let opening = Opening {
-        address: peer::address(socket, headers, &transport.trusted_proxies),
-        cookie,
-        user_agent: text(headers, &header::USER_AGENT).map(|agent| agent.chars().take(200).collect()),
-    };
-    let upgraded = hyper::upgrade::on(&mut request);
-    let serving = transport.clone();
-    let place = transport.context.registry.accept();
-    transport.tasks.spawn(async move {
-        let Ok(upgraded) = upgraded.await else { return };
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-            tracing::error!("a socket was upgraded that is none of the listener's");
-            return;
-        };
-        let upgraded = Upgraded { socket: parts.io.into_inner(), ahead: parts.read_buf };
-        let run = websocket::run(serving.context.clone(), dialect, opening, place.fits, upgraded, &serving.flushers);
-        // A fault in one connection ends that connection; what it held is given back on the way out.
-        if AssertUnwindSafe(run).catch_unwind().await.is_err() {
-            tracing::error!(incident = random::word(10), "a connection panicked");
+/// The route of the socket, for those whose handshake is refused.
+pub fn router(transport: Arc<Transport>) -> Router {
+    Router::new().route(WEBSOCKET_PATH, get(refuse)).with_state(transport)
+}
+
+async fn refuse(State(transport): State<Arc<Transport>>, headers: HeaderMap) -> Refusal {
+    transport.accept(&headers).err().unwrap_or(Refusal::NoWebSocket)
+}
+
+impl Accepted {
+    /// Serves the connection to its end.
+    pub fn serve(self, upgraded: Upgraded) -> impl Future<Output = ()> + Send {
+        let Self { transport, dialect, opening } = self;
+        let counted = transport.tasks.token();
+        let place = transport.context.registry.accept();
+        let flusher = transport.flushers.assign();
+        let run = websocket::run(transport.context.clone(), dialect, opening, place.fits, upgraded, flusher);
+        async move {
+            // A fault in one connection ends that connection; what it held is given back on the way out.
+            if AssertUnwindSafe(run).catch_unwind().await.is_err() {
+                tracing::error!(incident = random::word(10), "a connection panicked");
+            }
+            drop((place, counted));
         }
-        drop(place);
-    });
-    switching(&key, subprotocol)
+    }
 }
 
 fn switching(key: &str, subprotocol: Option<&'static str>) -> Response {
@@ -126,6 +126,32 @@ fn accept_key(headers: &HeaderMap) -> Result<String, Refusal> {
 }
 
 impl Transport {
+    /// Accepts a handshake: what follows it, and its answer. Anything else is the router's.
+    pub fn shake_hands<B>(self: &Arc<Self>, socket: SocketAddr, request: &Request<B>) -> Option<(Accepted, Response)> {
+        if request.method() != Method::GET
+            || request.uri().path() != WEBSOCKET_PATH
+            || request.version() != Version::HTTP_11
+        {
+            return None;
+        }
+        let headers = request.headers();
+        let Handshake { key, subprotocol, dialect, cookie } = self.accept(headers).ok()?;
+        let opening = Opening {
+            address: peer::address(socket, headers, &self.trusted_proxies),
+            cookie,
+            user_agent: text(headers, &header::USER_AGENT).map(|agent| agent.chars().take(200).collect()),
+        };
+        self.upgrades.inc();
+        Some((Accepted { transport: self.clone(), dialect, opening }, switching(&key, subprotocol)))
+    }
+
+    fn accept(&self, headers: &HeaderMap) -> Result<Handshake, Refusal> {
+        let key = accept_key(headers)?;
+        let (subprotocol, dialect) = self.language(headers)?;
+        let cookie = self.cookie(headers)?;
+        Ok(Handshake { key, subprotocol, dialect, cookie })
+    }
+
     /// The language to speak, and the subprotocol to answer with where some were offered.
     fn language(&self, headers: &HeaderMap) -> Result<(Option<&'static str>, Arc<dyn Dialect>), Refusal> {
         let mut offered = list(headers, &header::SEC_WEBSOCKET_PROTOCOL).peekable();

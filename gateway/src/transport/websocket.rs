@@ -11,7 +11,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 
-use super::flusher::Flushers;
+use super::flusher::Flusher;
 use super::socket::Socket;
 use super::writer::Writer;
 use crate::connection::Context;
@@ -36,13 +36,13 @@ pub struct Upgraded {
 }
 
 /// Serves a connection over an upgraded socket.
-pub async fn run(
+pub(super) async fn run(
     context: Arc<Context>,
     dialect: Arc<dyn Dialect>,
     opening: Opening,
     fits: bool,
     upgraded: Upgraded,
-    flushers: &Flushers,
+    flusher: Arc<Flusher>,
 ) {
     let traffic = Arc::new(Traffic::default());
     let frame_bytes = context.settings.wire.frame_bytes as usize;
@@ -52,7 +52,7 @@ pub async fn run(
         .write_buffer_size(0)
         .max_message_size(Some(frame_bytes))
         .max_frame_size(Some(frame_bytes));
-    let writer = Writer::new(upgraded.socket, flushers.assign(), traffic.clone());
+    let writer = Writer::new(upgraded.socket, flusher, traffic.clone());
     let socket = Socket::new(writer.clone(), upgraded.ahead);
     let mut socket = WebSocketStream::from_raw_socket(socket, Role::Server, Some(config)).await;
     let reader = (&mut socket).map(|message| message.map(incoming).map_err(|error| fault(&error)));

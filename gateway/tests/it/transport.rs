@@ -1,10 +1,15 @@
 //! Protocol §1: the upgrade, and what a frame is.
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
+use crate::client::DEADLINE;
 use crate::frames::shows;
 use crate::harness::{Gateway, now_ms, token, token_with};
 use crate::plain_http;
+use crate::raw::{TEXT, frame};
 
 const PROTOCOL: &str = "sec-websocket-protocol";
 
@@ -50,6 +55,20 @@ async fn a_browsers_offer_of_compression_is_left_alone() {
     let answer = plain_http::upgrade(gateway.address(), &[offer, (PROTOCOL, "hubbub.v1")]).await;
     assert_eq!((answer.status, answer.header("sec-websocket-extensions")), (101, None), "{answer:?}");
     assert_eq!(answer.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+}
+
+#[tokio::test]
+async fn what_a_client_says_before_it_has_the_answer_to_the_upgrade_is_heard() {
+    let gateway = Gateway::start().await;
+    let mut socket = TcpStream::connect(gateway.address()).await.unwrap();
+    let upgrade = "GET /v1/ws HTTP/1.1\r\nhost: hubbub\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+                   sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let hello = frame(TEXT, true, json!({"type": "hello", "token": token("ada")}).to_string().as_bytes());
+    socket.write_all(&[upgrade.as_bytes(), &hello].concat()).await.unwrap();
+    let mut heard = Vec::new();
+    while !String::from_utf8_lossy(&heard).contains("welcome") {
+        assert_ne!(timeout(DEADLINE, socket.read_buf(&mut heard)).await.unwrap().unwrap(), 0);
+    }
 }
 
 #[tokio::test]

@@ -48,6 +48,11 @@ impl HttpMetrics {
         );
     }
 
+    /// The count of calls that are answered in one way. `method` and `route` must each be one of few.
+    pub fn answers(&self, method: &'static str, route: &str, status: u16) -> Counter {
+        self.calls.get_or_create_owned(&CallLabel { method, route: route.to_owned(), status })
+    }
+
     /// A call was answered. `method` and `route` must each be one of few.
     pub fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
         let route = route.to_owned();

@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 
 use axum::routing::get;
 use futures_util::future::join_all;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -12,14 +12,20 @@ use super::*;
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 const WHOLE: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 /// Longer than anything here takes, so that a promise that is broken ends the test.
-const DEADLINE: Duration = Duration::from_secs(3_600);
+const DEADLINE: Duration = Duration::from_hours(1);
 
 /// The client's end of a connection that is served, and the serving of it.
 fn connected(stop: &CancellationToken) -> (DuplexStream, JoinHandle<()>) {
     let (client, server) = tokio::io::duplex(1 << 20);
     let router = Router::new().route("/", get(|| async { "here" }));
-    let serving = Arc::new(Serving { http: http(), router, stop: stop.clone() });
-    (client, tokio::spawn(converse(serving, server, NOWHERE)))
+    let (tasks, stop) = (TaskTracker::new(), stop.clone());
+    let counted = tasks.token();
+    let serving = Arc::new(Serving { http: http(), router, sockets: None, tasks, stop });
+    let conversing = async move {
+        speak_http(serving, server, NOWHERE).await;
+        drop(counted);
+    };
+    (client, tokio::spawn(conversing))
 }
 
 /// Reads one answer with the body `here`.
