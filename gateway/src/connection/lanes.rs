@@ -56,6 +56,10 @@ impl Lane {
 impl Lanes {
     /// Takes a request in.
     pub fn add(&mut self, waiting: Waiting) {
+        if self.waiting.is_empty() {
+            // Most wait alone; a queue left to itself would make room for four.
+            self.waiting.reserve_exact(1);
+        }
         self.waiting.push_back(waiting);
     }
 
@@ -84,6 +88,10 @@ impl Lanes {
     pub fn done(&mut self, lane: &Lane) {
         if let Some(index) = self.busy.iter().position(|busy| busy == lane) {
             self.busy.swap_remove(index);
+        }
+        if self.unanswered() == 0 {
+            // A connection at rest keeps nothing for its next request.
+            *self = Self::default();
         }
     }
 }

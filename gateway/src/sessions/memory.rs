@@ -199,6 +199,10 @@ impl State {
             let oldest = sessions.iter().enumerate().min_by_key(|(_, (_, session))| session.seen_ms);
             ended.extend(oldest.map(|(index, _)| index).map(|index| sessions.remove(index).0));
         }
+        // Most users have one session; a vector left to itself would make room for four.
+        if sessions.is_empty() {
+            sessions.reserve_exact(1);
+        }
         sessions.push((hash, session));
         for hash in ended {
             self.owners.remove(&hash);
