@@ -89,6 +89,8 @@ impl Accepted {
         let place = transport.context.registry.accept();
         let flusher = transport.flushers.assign();
         let run = websocket::run(transport.context.clone(), dialect, opening, place.fits, upgraded, flusher);
+        // In a box, since a future that awaits another has room for it twice.
+        let run = Box::pin(run);
         async move {
             // A fault in one connection ends that connection; what it held is given back on the way out.
             if AssertUnwindSafe(run).catch_unwind().await.is_err() {
