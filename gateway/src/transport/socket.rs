@@ -2,14 +2,15 @@
 //! as the answer to a ping, goes in line with what the connection writes.
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, Read as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
 
 use super::writer::Writer;
 
@@ -49,11 +50,10 @@ impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.ahead.is_empty() {
             self.ahead = Bytes::new();
-            let socket = self.writer.socket();
             loop {
-                ready!(socket.poll_read_ready(cx))?;
+                ready!(self.writer.socket().poll_read_ready(cx))?;
                 let read = READ.with_borrow_mut(|scratch| {
-                    let read_bytes = socket.try_read(scratch)?;
+                    let read_bytes = read_once(self.writer.socket(), scratch)?;
                     let (asked_for, ahead) = scratch[..read_bytes].split_at(read_bytes.min(buffer.remaining()));
                     buffer.put_slice(asked_for);
                     io::Result::Ok(Bytes::copy_from_slice(ahead))
@@ -86,5 +86,21 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(SockRef::from(self.writer.socket()).shutdown(std::net::Shutdown::Write))
+    }
+}
+
+/// Reads what is there. Where that was all, the socket is not taken for readable until more has come, which saves a
+/// call that would find nothing. What comes in the meantime is not overlooked: it makes the socket readable anew.
+fn read_once(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut read_bytes = None;
+    let outcome = socket.try_io(Interest::READABLE, || {
+        let bytes = (&*SockRef::from(socket)).read(buffer)?;
+        read_bytes = Some(bytes);
+        if (1..buffer.len()).contains(&bytes) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    });
+    match (read_bytes, outcome) {
+        (Some(bytes), _) => Ok(bytes),
+        (None, Err(error)) => Err(error),
+        (None, Ok(())) => Err(io::ErrorKind::WouldBlock.into()),
     }
 }
