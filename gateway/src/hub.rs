@@ -140,11 +140,18 @@ impl Hub {
     pub async fn open(self: &Arc<Self>, name: &RoomName) -> Result<Arc<Room>, BrokerError> {
         loop {
             let room = self.rooms.entry(name.clone()).or_insert_with(|| self.new_room(name)).clone();
+            let opened = room.opened.notified();
             if room.is_open() {
-                return Ok(room);
+                return Ok(room.clone());
             }
-            // Whoever is before this one at the gate may wait for a store that gives no answer.
-            let _gate = timeout(PATIENCE, room.gate.lock()).await.map_err(|_| BrokerError::Unavailable)?;
+            // Whoever is before this one at the gate may wait for a store that gives no answer. When the room is open all
+            // who wait are told at once: handed on from one to the next, the gate would cost the last one of a crowd as
+            // many turns of a busy runtime.
+            let gate = tokio::select! {
+                biased;
+                () = opened => continue,
+                gate = timeout(PATIENCE, room.gate.lock()) => gate.map_err(|_| BrokerError::Unavailable)?,
+            };
             let phase = room.state.lock().phase;
             match phase {
                 Phase::Live | Phase::Behind { .. } => {}
@@ -152,6 +159,8 @@ impl Hub {
                 Phase::Closed => continue,
                 Phase::Opening { .. } => self.fill(&room).await?,
             }
+            drop(gate);
+            room.opened.notify_waiters();
             return Ok(room.clone());
         }
     }

@@ -21,6 +21,9 @@ const RENEW: Duration = Duration::from_secs(3);
 const SWEEP: Duration = Duration::from_secs(2);
 /// How many declarations may be under way at once.
 const DECLARATIONS_MAX: usize = 256;
+/// Users of rooms share so many locks. Each is held while a declaration is under way, so in a storm of reconnects few are
+/// to meet.
+const STRIPES: usize = 4_096;
 /// How long to wait before a declaration or a renewal that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -38,7 +41,7 @@ impl Default for Attendance {
         Self {
             due: Mutex::default(),
             added: Notify::new(),
-            stripes: (0..256).map(|_| tokio::sync::Mutex::new(())).collect(),
+            stripes: (0..STRIPES).map(|_| tokio::sync::Mutex::new(())).collect(),
             hasher: ahash::RandomState::new(),
         }
     }

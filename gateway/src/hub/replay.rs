@@ -7,7 +7,8 @@ use std::time::Duration;
 use hubbub_shared::server_frame::ResetReason;
 use hubbub_shared::{Position, RoomName};
 use parking_lot::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 use super::event::{Event, Sent, Shared};
 use super::outbox::{Outbox, Pending, Replayed};
@@ -29,7 +30,9 @@ const PAGE_AGE_MAX: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 pub struct Pages {
     cached: Mutex<Cached>,
-    flight: tokio::sync::Mutex<()>,
+    pub(super) flight: tokio::sync::Mutex<()>,
+    /// Told when a page has come.
+    arrived: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -167,10 +170,22 @@ impl Hub {
 
     /// What lies after a position, read once however many ask.
     pub(super) async fn ahead(&self, room: &Room, after: &Position) -> Result<Ahead, BrokerError> {
-        if let Some(ahead) = room.pages.find(after) {
-            return Ok(ahead);
-        }
-        let _flight = timeout(PATIENCE, room.pages.flight.lock()).await.map_err(|_| BrokerError::Unavailable)?;
+        // All who wait are told of a page at once: handed on from one to the next, the flight would cost the last one of
+        // a crowd as many turns of a busy runtime.
+        let patience = Instant::now() + PATIENCE;
+        let _flight = loop {
+            let arrived = room.pages.arrived.notified();
+            if let Some(ahead) = room.pages.find(after) {
+                return Ok(ahead);
+            }
+            tokio::select! {
+                biased;
+                () = arrived => {}
+                flight = timeout_at(patience, room.pages.flight.lock()) => {
+                    break flight.map_err(|_| BrokerError::Unavailable)?;
+                }
+            }
+        };
         if let Some(ahead) = room.pages.find(after) {
             return Ok(ahead);
         }
@@ -189,6 +204,7 @@ impl Hub {
         let mut cached = room.pages.cached.lock();
         if cached.version == version && !at_end {
             cached.page = Some(CachedPage { after: after.clone(), ahead: ahead.clone(), since });
+            room.pages.arrived.notify_waiters();
         }
         Ok(ahead)
     }

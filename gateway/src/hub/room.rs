@@ -68,6 +68,8 @@ pub struct Room {
     pub state: Mutex<State>,
     /// Only one opens or closes the room at a time.
     pub gate: tokio::sync::Mutex<()>,
+    /// Told when the room is open.
+    pub opened: Notify,
     /// Told whenever the position moved.
     pub moved: Notify,
     /// The pages of the log that lagging subscriptions share.
@@ -143,6 +145,7 @@ impl Room {
                 idle_since: Instant::now(),
             }),
             gate: tokio::sync::Mutex::new(()),
+            opened: Notify::new(),
             moved: Notify::new(),
             pages: Pages::default(),
         }

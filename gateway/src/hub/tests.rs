@@ -7,6 +7,7 @@ mod world;
 
 mod any_plan;
 mod attendance;
+mod crowds;
 mod deletion;
 mod echo;
 mod faults;
