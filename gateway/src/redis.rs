@@ -6,12 +6,13 @@
 //! * [`topology`]: which of them is the master of which slot; ours, because fred's own waits for ever for some failures.
 //! * [`calls`]: scripts, each on the right master and within the deadline; `shard` is one master through fred.
 //! * [`bus`]: the subscription, ours too: in order, or a gap is told.
-//! * [`group`]: many questions in one call.
+//! * [`group`]: many questions in one call; `desk`: of many kinds.
 //! * [`keys`]: what keys and channels are called, and in which slot they live.
 //! * [`health`], [`metrics`]: whether all that answers and is heard, and how often and how fast.
 
 pub mod bus;
 pub mod calls;
+mod desk;
 pub mod error;
 pub mod group;
 pub mod health;

@@ -122,7 +122,7 @@ fn redis(parts: &BackendParts<'_>, url: &RedisUrl) -> Result<Backends, StartErro
         broker: Arc::new(RedisBroker::attach(redis.clone(), bus, dedupe_window, tasks.clone())),
         presence: Arc::new(RedisPresence::attach(redis.clone(), locks, PRESENCE_LEASE, tasks.clone())),
         sessions: Arc::new(RedisSessions::new(redis.clone(), lifetime(config))),
-        limits: Arc::new(RedisLimits::new(redis.clone(), tasks.clone())),
+        limits: Arc::new(RedisLimits::new(redis.clone())),
         replicas: Arc::new(RedisReplicas::attach(redis, replicas::LEASE)),
         backend,
     })

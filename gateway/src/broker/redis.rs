@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fred::types::{FromValue, Value};
+use futures_util::future::try_join_all;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use hubbub_shared::{Position, RoomName, UserId};
 use tokio::time::{Instant, timeout_at};
@@ -48,13 +49,15 @@ static STANDING: Script = Script::new(Access::Read, &[STANDINGS, include_str!("r
 static SET_STANDING: Script = Script::new(Access::Tidy, &[STANDINGS, include_str!("redis/set_standing.lua")]);
 
 /// What may go in one call, and how many publishes of a lane may wait for theirs.
-const PUBLISHING: Bounds = Bounds { call: 64, call_bytes: 256 * 1024, waiting: 4_096 };
+const PUBLISHING: Bounds = Bounds { call: 64, call_bytes: 256 * 1024, at_once: 2, waiting: 4_096 };
 /// Lanes where all keys may share a call: few, so that many publishes do.
 const LANES: usize = 4;
 /// How many rooms are asked for in one call, and how many such calls one server has at once. A room costs it no less in
 /// larger calls, and what else is asked of it meanwhile waits behind them.
 const ROOMS_PER_CALL: usize = 32;
 const CALLS_AT_ONCE: usize = 8;
+/// The keys of a log.
+const LOG_PARTS: [&str; 3] = ["log", "meta", "gone"];
 /// Larger numbers are taken for this one, as scripts write no more digits. In milliseconds it is 300 years.
 const NUMBER_MAX: u64 = 10_000_000_000_000;
 
@@ -89,8 +92,8 @@ impl RedisBroker {
         self.room(room).channel()
     }
 
-    /// Runs a script for one room.
-    async fn run<R: FromValue>(
+    /// Asks a script about one room.
+    async fn ask<R: FromValue>(
         &self,
         script: &'static Script,
         room: &RoomName,
@@ -99,28 +102,22 @@ impl RedisBroker {
     ) -> Result<R, BrokerError> {
         let room = self.room(room);
         let keys = parts.iter().map(|part| room.key(part)).collect();
-        Ok(self.redis.run(script, room.at, keys, args).await?)
+        Ok(self.redis.ask(script, room.at, keys, args).await?)
     }
 
-    /// Runs a script for many rooms, in as few calls as there can be; answers `words` values for each room, in the order
-    /// of the rooms. No server waits for another, so one that is away fails its own rooms alone.
-    async fn run_for_all(
-        &self,
-        script: &'static Script,
-        rooms: &[RoomName],
-        parts: &[&str],
-        args: &[Value],
-        words: usize,
-    ) -> Vec<Result<Vec<Value>, BrokerError>> {
+    /// Asks for the heads of many rooms in as few calls as there can be, in the order of the rooms. No server waits for
+    /// another, so one that is away fails its own rooms alone.
+    async fn heads_of_all(&self, rooms: &[RoomName]) -> Vec<Result<Vec<Value>, BrokerError>> {
+        const WORDS: usize = 5;
         let deadline = Instant::now() + self.redis.deadline();
         let call = |indices: Vec<usize>| {
             let call = async move {
                 let asked: Vec<_> = indices.iter().map(|&index| self.room(&rooms[index])).collect();
-                let keys = asked.iter().flat_map(|room| parts.iter().map(|part| room.key(part))).collect();
-                let answer: Result<Vec<Value>, _> = self.redis.run(script, asked[0].at, keys, args.to_vec()).await;
+                let keys = asked.iter().flat_map(|room| LOG_PARTS.map(|part| room.key(part))).collect();
+                let answer: Result<Vec<Value>, _> = self.redis.run(&HEADS, asked[0].at, keys, Vec::new()).await;
                 let answer = answer.and_then(|answer| {
-                    let fits = answer.len() == indices.len() * words;
-                    fits.then_some(answer).ok_or_else(|| reading::other_shape("an answer for some rooms"))
+                    let fits = answer.len() == indices.len() * WORDS;
+                    fits.then_some(answer).ok_or_else(|| reading::other_shape("the heads of some rooms"))
                 });
                 (indices, answer.map_err(BrokerError::from))
             };
@@ -135,7 +132,7 @@ impl RedisBroker {
             let mut answer = answer.map(Vec::into_iter);
             for index in indices {
                 answers[index] = match &mut answer {
-                    Ok(values) => Ok(values.by_ref().take(words).collect()),
+                    Ok(values) => Ok(values.by_ref().take(WORDS).collect()),
                     Err(error) => Err(error.clone()),
                 };
             }
@@ -230,12 +227,15 @@ impl Broker for RedisBroker {
         let mut args = vec![Value::from(word)];
         args.extend(position(pos));
         args.extend([number(limit.entries as u64), number(limit.bytes as u64)]);
-        let answer = self.run(&READ, room, &["log", "meta", "gone"], args).await?;
+        // A page may be long, and is nothing that a connection asks for alone.
+        let room = self.room(room);
+        let keys = LOG_PARTS.map(|part| room.key(part)).into();
+        let answer = self.redis.run(&READ, room.at, keys, args).await?;
         Ok(reading::reading(answer, &range)?)
     }
 
     async fn heads(&self, rooms: &[RoomName]) -> Vec<Result<Head, BrokerError>> {
-        let answers = self.run_for_all(&HEADS, rooms, &["log", "meta", "gone"], &[], 5).await;
+        let answers = self.heads_of_all(rooms).await;
         answers.into_iter().map(|answer| Ok(reading::head(&answer?)?)).collect()
     }
 
@@ -249,19 +249,22 @@ impl Broker for RedisBroker {
         let mut args = vec![Value::from(user.as_str())];
         args.extend(position(pos));
         args.extend([Value::from(self.channel(room).name), Value::from(envelope::end_of_receipt(origin))]);
-        let answer: Vec<Value> = self.run(&MARK_READ, room, &["log", "meta", "gone", "read"], args).await?;
+        let answer: Vec<Value> = self.ask(&MARK_READ, room, &["log", "meta", "gone", "read"], args).await?;
         Ok(reading::marker(&answer)?)
     }
 
     async fn unread(&self, user: &UserId, rooms: &[RoomName]) -> Result<Vec<Unread>, BrokerError> {
-        let args = [Value::from(user.as_str())];
-        let answers = self.run_for_all(&UNREAD, rooms, &["log", "meta", "gone", "read"], &args, 3).await;
-        answers.into_iter().map(|answer| Ok(reading::unread(&answer?)?)).collect()
+        let unread = async |room| {
+            let args = vec![Value::from(user.as_str())];
+            let answer: Vec<Value> = self.ask(&UNREAD, room, &["log", "meta", "gone", "read"], args).await?;
+            Ok(reading::unread(&answer)?)
+        };
+        try_join_all(rooms.iter().map(unread)).await
     }
 
     async fn standing(&self, room: &RoomName, user: &UserId) -> Result<Standing, BrokerError> {
         let args = vec![Value::from(user.as_str())];
-        let (banned, muted): (u64, u64) = self.run(&STANDING, room, &["standing"], args).await?;
+        let (banned, muted): (u64, u64) = self.ask(&STANDING, room, &["standing"], args).await?;
         Ok(Standing { banned: banned == 1, muted: muted == 1 })
     }
 
@@ -274,7 +277,7 @@ impl Broker for RedisBroker {
         };
         // For ever is a number that no clock reaches, and is written in full.
         let args = vec![Value::from(user.as_str()), Value::from(which), Value::from(until_ms.to_string())];
-        self.run(&SET_STANDING, room, &["standing"], args).await
+        self.ask(&SET_STANDING, room, &["standing"], args).await
     }
 }
 

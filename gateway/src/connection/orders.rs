@@ -127,17 +127,18 @@ impl Refused {
 
 /// What became of a connection's credential and user since it was shown.
 pub async fn refused(context: &Context, handle: &Handle) -> Result<Option<Refused>, SessionsError> {
-    let standing = context.sessions.user_standing(&handle.user).await?;
+    let stands = async {
+        match &handle.session {
+            Some(session) => context.sessions.stands(&handle.user, session).await,
+            None => Ok(true),
+        }
+    };
+    // Asked at once, so that they share a call.
+    let (standing, stands) = tokio::try_join!(context.sessions.user_standing(&handle.user), stands)?;
     if standing.banned {
         return Ok(Some(Refused::Banned));
     }
     let issued_at_s = *handle.issued_at_s.lock();
-    if standing.revokes(issued_at_s) {
-        return Ok(Some(Refused::Revoked));
-    }
-    let stands = match &handle.session {
-        Some(session) => context.sessions.stands(&handle.user, session).await?,
-        None => true,
-    };
-    Ok((!stands).then_some(Refused::Revoked))
+    let is_revoked = standing.revokes(issued_at_s) || !stands;
+    Ok(is_revoked.then_some(Refused::Revoked))
 }

@@ -55,7 +55,7 @@ static PAGE: Script = Script::new(Access::Read, &[include_str!("redis/page.lua")
 /// How many partitions share a call where their keys may.
 const PARTITIONS_PER_CALL: usize = 64;
 /// How many declarations of a partition may go in one call, and how many may wait for theirs.
-const DECLARING: Bounds = Bounds { call: 64, call_bytes: 64 * 1024, waiting: 16_384 };
+const DECLARING: Bounds = Bounds { call: 64, call_bytes: 64 * 1024, at_once: 1, waiting: 16_384 };
 /// How long a heartbeat waits for an answer, as a part of the lease: a server that stands still must not keep the others
 /// from being renewed, nor from being swept.
 const PATIENCE: u64 = 5;
@@ -260,7 +260,7 @@ impl Leases {
             args.extend([room.as_str().into(), channel.name.into(), Value::from(member.user.as_str())]);
             args.extend([number(u64::from(*connections)), has_name.into(), name.into()]);
         }
-        let mut answer: Vec<u64> = self.redis.run(&DECLARE, Partition::Room(at), keys, args).await?;
+        let mut answer: Vec<u64> = self.redis.ask(&DECLARE, Partition::Room(at), keys, args).await?;
         if answer.len() != declarations.len() + 1 {
             return Err(RedisError::Broken("declarations answered in another shape".to_owned()));
         }

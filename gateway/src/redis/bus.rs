@@ -48,6 +48,8 @@ pub type Publish = Arc<dyn Fn(Channel, Bytes) -> BoxFuture<'static, Result<u64, 
 pub struct Parts {
     /// Where the masters are.
     pub finder: Finder,
+    /// Whether partitions move from one master to another.
+    pub is_cluster: bool,
     /// How to enter there.
     pub login: Login,
     /// The names of the probes' channels.
@@ -91,7 +93,7 @@ impl fmt::Debug for Bus {
 impl Bus {
     /// Connects to every master there is and will be, until it is stopped.
     pub fn start(parts: Parts, tasks: &TaskTracker, stop: CancellationToken) -> Self {
-        let Parts { finder, login, keys, publish, ear, deadline } = parts;
+        let Parts { finder, is_cluster, login, keys, publish, ear, deadline } = parts;
         let word = random::word(PROBE_CHARACTERS);
         let shared = Arc::new(Shared {
             finder,
@@ -101,7 +103,7 @@ impl Bus {
             register: Mutex::new(Register::new(keys, word)),
         });
         let (hearing_by, hearing) = watch::channel(true);
-        let prober = Prober { shared: shared.clone(), publish, hearing: hearing_by };
+        let prober = Prober { shared: shared.clone(), is_cluster, publish, hearing: hearing_by };
         let lines = Lines { shared: shared.clone(), tasks: tasks.clone(), stop: stop.clone(), running: HashMap::new() };
         let stopped = stop.clone();
         tasks.spawn(async move { stopped.run_until_cancelled(prober.run()).await });

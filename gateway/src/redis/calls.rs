@@ -19,10 +19,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::desk::{Desk, Question};
 use super::script::{Failure, Prepared, Script};
 use super::shard::{Access, Shard};
 use super::topology::{Finder, Topology};
-use super::url::{HostPort, Place, RedisUrl};
+use super::url::{HostPort, RedisUrl};
 use super::wire::{Login, Tls};
 use super::{Bus, Channel, Ear, Keys, Partition, RedisError, RedisMetrics, bus};
 
@@ -57,6 +58,7 @@ pub struct Redis {
     shards: RwLock<HashMap<HostPort, Arc<Shard>>>,
     runtime: tokio::runtime::Handle,
     metrics: RedisMetrics,
+    desk: Desk,
     #[cfg(test)]
     frozen_ms: AtomicU64,
 }
@@ -66,14 +68,17 @@ impl Redis {
     pub fn start(settings: RedisSettings, tasks: &TaskTracker, stop: &CancellationToken) -> io::Result<Arc<Self>> {
         let RedisSettings { url, prefix, tls, deadline, metrics } = settings;
         let topology = Finder::start(&url, tls.clone(), tasks, stop.clone());
-        let redis = Arc::new(Self {
+        let runtime = thread_of_its_own(tasks, stop.clone())?;
+        let is_cluster = url.is_cluster();
+        let redis = Arc::new_cyclic(|redis| Self {
             keys: Keys::new(&prefix, url.database),
             access: Access { url, tls },
             deadline,
             topology,
             shards: RwLock::default(),
-            runtime: thread_of_its_own(tasks, stop.clone())?,
+            runtime,
             metrics,
+            desk: Desk::new(redis.clone(), is_cluster, deadline, tasks.clone()),
             #[cfg(test)]
             frozen_ms: AtomicU64::new(0),
         });
@@ -100,6 +105,7 @@ impl Redis {
         });
         let parts = bus::Parts {
             finder: self.topology.clone(),
+            is_cluster: self.is_cluster(),
             login: Login::to_servers(&self.access.url, self.access.tls.clone()),
             keys: self.keys.clone(),
             publish,
@@ -121,7 +127,7 @@ impl Redis {
 
     /// Whether keys of different partitions may not share a call.
     pub fn is_cluster(&self) -> bool {
-        matches!(self.access.url.topology, Place::Cluster { .. })
+        self.access.url.is_cluster()
     }
 
     /// Runs a script on the master that has the partition.
@@ -132,22 +138,39 @@ impl Redis {
         keys: Vec<String>,
         args: Vec<Value>,
     ) -> Result<R, RedisError> {
-        #[cfg(test)]
-        let frozen = self.frozen(script);
-        #[cfg(test)]
-        let prepared = frozen.as_ref().unwrap_or_else(|| script.prepared());
-        #[cfg(not(test))]
-        let prepared = script.prepared();
+        match self.frozen_clock() {
+            Some(clock) => self.evaluate(&script.prepare(&clock), at, keys, args).await,
+            None => self.evaluate(script.prepared(), at, keys, args).await,
+        }
+    }
+
+    /// Runs a script as [`Redis::run`] does, in one call with others that are asked meanwhile: for what every
+    /// connection asks. A fault in one of them is told to all.
+    pub async fn ask<R: FromValue>(
+        &self,
+        script: &'static Script,
+        at: Partition,
+        keys: Vec<String>,
+        args: Vec<Value>,
+    ) -> Result<R, RedisError> {
+        converted(self.desk.ask(Question { script, at, keys, args }).await?)
+    }
+
+    pub(super) async fn evaluate<R: FromValue>(
+        &self,
+        script: &Prepared,
+        at: Partition,
+        keys: Vec<String>,
+        args: Vec<Value>,
+    ) -> Result<R, RedisError> {
         let keys: Vec<Key> = keys.into_iter().map(Key::from).collect();
-        let value = self.until_done(at, |attempt| evaluate(prepared, attempt, keys.clone(), args.clone())).await?;
-        value.convert().map_err(|error| RedisError::Broken(error.details().to_owned()))
+        converted(self.until_done(at, |attempt| evaluate(script, attempt, keys.clone(), args.clone())).await?)
     }
 
     /// Tells the subscribers of a channel; answers how many there were at the server that has its slot.
     pub async fn publish(&self, channel: &Channel, payload: Bytes) -> Result<u64, RedisError> {
-        let value =
-            self.until_done(channel.partition, |attempt| tell(attempt, channel.name.clone(), payload.clone())).await?;
-        value.convert().map_err(|error| RedisError::Broken(error.details().to_owned()))
+        let tell = |attempt| tell(attempt, channel.name.clone(), payload.clone());
+        converted(self.until_done(channel.partition, tell).await?)
     }
 
     /// Tries until the call is done or there is nothing more to try, or the deadline has passed. Only what a server
@@ -242,10 +265,17 @@ impl Redis {
         self.frozen_ms.store(now_ms.unwrap_or(0), Ordering::Release);
     }
 
+    /// The clock of all scripts where time stands still, which it does for tests alone.
     #[cfg(test)]
-    fn frozen(&self, script: &Script) -> Option<Prepared> {
+    pub(super) fn frozen_clock(&self) -> Option<String> {
         let now_ms = self.frozen_ms.load(Ordering::Acquire);
-        (now_ms > 0).then(|| script.frozen(now_ms))
+        (now_ms > 0).then(|| format!("local function now_ms() return {now_ms} end"))
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "tests have it from there")]
+    pub(super) fn frozen_clock(&self) -> Option<String> {
+        None
     }
 }
 
@@ -302,6 +332,10 @@ async fn evaluate(
         return pipeline.last().await;
     }
     client.custom(evaluate, all).await
+}
+
+fn converted<R: FromValue>(value: Value) -> Result<R, RedisError> {
+    value.convert().map_err(|error| RedisError::Broken(error.details().to_owned()))
 }
 
 async fn tell(attempt: Attempt, channel: String, payload: Bytes) -> Result<Value, fred::error::Error> {

@@ -1,17 +1,20 @@
 //! Group commit: while a call is under way, the questions that come wait, and then go together in the next one.
 //!
 //! One question alone goes at once. Under load a call carries many, which costs each of them a fraction of a call and
-//! makes nobody wait for longer than the call before. Questions of a lane are answered in the order in which they
-//! came, and calls of a lane never overlap.
+//! makes nobody wait for longer than the call before. Where so many wait that they fill a call, it need not wait
+//! either, so that the server has work while an answer is on its way. The questions of a lane go in the order in which
+//! they came.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +27,8 @@ pub struct Bounds {
     pub call: usize,
     /// The weight of a call, unless one question alone weighs more.
     pub call_bytes: usize,
+    /// Calls of a lane that are under way at once; all but the first of them are full.
+    pub at_once: usize,
     /// Questions that wait in one lane; one more is answered [`RedisError::Unavailable`].
     pub waiting: usize,
 }
@@ -47,6 +52,14 @@ struct Lane<Q, A> {
     waiting: VecDeque<Waiting<Q, A>>,
     /// Whether somebody takes care of what waits.
     busy: bool,
+    /// Told when a whole call waits.
+    full: Arc<Notify>,
+}
+
+/// Questions that go together, and who asked them.
+struct Together<Q, A> {
+    questions: Vec<Q>,
+    askers: Vec<oneshot::Sender<Result<A, RedisError>>>,
 }
 
 struct Waiting<Q, A> {
@@ -65,7 +78,8 @@ impl<Q: Send + 'static, A: Send + 'static> Group<Q, A> {
         tasks: TaskTracker,
         call: Call<Q, A>,
     ) -> Self {
-        let lanes = (0..lanes).map(|_| Mutex::new(Lane { waiting: VecDeque::new(), busy: false })).collect();
+        let lane = || Lane { waiting: VecDeque::new(), busy: false, full: Arc::default() };
+        let lanes = (0..lanes).map(|_| Mutex::new(lane())).collect();
         Self(Arc::new(Shared { lanes, bounds, deadline, weigh, call, tasks }))
     }
 
@@ -78,6 +92,9 @@ impl<Q: Send + 'static, A: Send + 'static> Group<Q, A> {
                 return Err(RedisError::Unavailable);
             }
             lane.waiting.push_back(Waiting { question, answer });
+            if lane.waiting.len() == self.0.bounds.call {
+                lane.full.notify_one();
+            }
             !std::mem::replace(&mut lane.busy, true)
         };
         if begin {
@@ -94,44 +111,63 @@ impl<Q: Send + 'static, A: Send + 'static> Group<Q, A> {
 impl<Q, A> Shared<Q, A> {
     /// Asks what waits in a lane until nothing does.
     async fn serve(&self, lane: usize) {
-        while let Some((questions, askers)) = self.next_call(lane) {
-            match (self.call)(lane, questions).await {
-                Ok(answers) => {
-                    // Who asked may have given up meanwhile.
-                    for (asker, answer) in askers.into_iter().zip(answers) {
-                        _ = asker.send(Ok(answer));
-                    }
+        let full = self.lanes[lane].lock().full.clone();
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            while let Some(together) = self.next_call(lane, under_way.len()) {
+                under_way.push(self.call(lane, together));
+            }
+            tokio::select! {
+                biased;
+                done = under_way.next() => if done.is_none() { return },
+                () = full.notified(), if under_way.len() < self.bounds.at_once => {}
+            }
+        }
+    }
+
+    async fn call(&self, lane: usize, together: Together<Q, A>) {
+        let Together { questions, askers } = together;
+        match (self.call)(lane, questions).await {
+            Ok(answers) => {
+                // Who asked may have given up meanwhile.
+                for (asker, answer) in askers.into_iter().zip(answers) {
+                    _ = asker.send(Ok(answer));
                 }
-                Err(error) => {
-                    for asker in askers {
-                        _ = asker.send(Err(error.clone()));
-                    }
+            }
+            Err(error) => {
+                for asker in askers {
+                    _ = asker.send(Err(error.clone()));
                 }
             }
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "it is used in one place")]
-    fn next_call(&self, lane: usize) -> Option<(Vec<Q>, Vec<oneshot::Sender<Result<A, RedisError>>>)> {
+    /// What goes next, while so many calls are under way. With none under way and nothing to ask, nobody takes care of
+    /// the lane from then on.
+    fn next_call(&self, lane: usize, under_way: usize) -> Option<Together<Q, A>> {
         let mut lane = self.lanes[lane].lock();
-        let (mut questions, mut askers, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let least = if under_way == 0 { 0 } else { self.bounds.call };
+        if under_way >= self.bounds.at_once || lane.waiting.len() < least {
+            return None;
+        }
+        let (mut together, mut bytes) = (Together { questions: Vec::new(), askers: Vec::new() }, 0);
         while let Some(next) = lane.waiting.front() {
             bytes += (self.weigh)(&next.question);
-            let full = questions.len() >= self.bounds.call || (!questions.is_empty() && bytes > self.bounds.call_bytes);
-            if full {
+            let asked = together.questions.len();
+            if asked >= self.bounds.call || (asked > 0 && bytes > self.bounds.call_bytes) {
                 break;
             }
             let Some(Waiting { question, answer }) = lane.waiting.pop_front() else { break };
             if !answer.is_closed() {
-                questions.push(question);
-                askers.push(answer);
+                together.questions.push(question);
+                together.askers.push(answer);
             }
         }
-        if questions.is_empty() {
-            lane.busy = false;
+        if together.questions.is_empty() {
+            lane.busy = under_way > 0;
             return None;
         }
-        Some((questions, askers))
+        Some(together)
     }
 }
 
@@ -149,7 +185,7 @@ mod tests {
 
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { call: 4, call_bytes: 100, waiting: 10 };
+    const BOUNDS: Bounds = Bounds { call: 4, call_bytes: 100, at_once: 1, waiting: 10 };
     const DEADLINE: Duration = Duration::from_secs(2);
 
     struct World {
@@ -160,6 +196,10 @@ mod tests {
     }
 
     fn world(fails: bool) -> World {
+        world_with(fails, BOUNDS)
+    }
+
+    fn world_with(fails: bool, bounds: Bounds) -> World {
         let (calls, ends) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
         let call: Call<usize, usize> = Box::new({
             let (calls, ends) = (calls.clone(), ends.clone());
@@ -176,7 +216,7 @@ mod tests {
                 .boxed()
             }
         });
-        World { group: Group::new(2, BOUNDS, DEADLINE, |question| *question, TaskTracker::new(), call), calls, ends }
+        World { group: Group::new(2, bounds, DEADLINE, |question| *question, TaskTracker::new(), call), calls, ends }
     }
 
     #[tokio::test(start_paused = true)]
@@ -187,6 +227,24 @@ mod tests {
         let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
         assert_eq!(answers, [1_001, 1_002, 1_003, 1_004, 1_005, 1_006, 1_007]);
         assert_eq!(*world.calls.lock(), [vec![1, 2, 3, 4], vec![5, 6, 7]]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_full_does_not_wait_for_the_one_before() {
+        let world = world_with(false, Bounds { at_once: 2, ..BOUNDS });
+        let answers = join_all((1..=8).map(|question| world.group.ask(0, question)));
+        tokio::pin!(answers);
+        assert!(timeout(DEADLINE / 2, answers.as_mut()).await.is_err());
+        // The first goes with whoever waits when it begins; the rest do not fill another one.
+        assert_eq!(*world.calls.lock(), [vec![1, 2, 3, 4], vec![5, 6, 7, 8]]);
+        let more = join_all([9, 10].map(|question| world.group.ask(0, question)));
+        tokio::pin!(more);
+        assert!(timeout(DEADLINE / 4, more.as_mut()).await.is_err());
+        assert_eq!(world.calls.lock().len(), 2);
+        world.ends.add_permits(10);
+        assert!(answers.await.into_iter().all(|answer| answer.is_ok()));
+        assert_eq!(more.await, [Ok(1_009), Ok(1_010)]);
+        assert_eq!(world.calls.lock().last(), Some(&vec![9, 10]));
     }
 
     #[tokio::test(start_paused = true)]

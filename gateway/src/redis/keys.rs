@@ -55,6 +55,14 @@ impl Partition {
         (0..=u8::MAX).map(Self::Room)
     }
 
+    /// The partition's number among all of both sorts.
+    pub fn place(self) -> usize {
+        match self {
+            Self::Room(_) => self.number(),
+            Self::User(_) => PARTITIONS + self.number(),
+        }
+    }
+
     /// The partition's number among those of its sort.
     pub fn number(self) -> usize {
         match self {

@@ -38,6 +38,20 @@ pub(super) struct Prepared {
     pub(super) digest: String,
 }
 
+impl Access {
+    /// All there are.
+    pub(super) const ALL: [Self; 3] = [Self::Write, Self::Tidy, Self::Read];
+
+    /// The line that says so at the head of a script.
+    fn flags(self) -> &'static str {
+        match self {
+            Self::Write => "#!lua",
+            Self::Tidy => "#!lua flags=allow-oom",
+            Self::Read => "#!lua flags=no-writes",
+        }
+    }
+}
+
 impl Script {
     /// A script of these parts.
     pub const fn new(access: Access, parts: &'static [&'static str]) -> Self {
@@ -48,21 +62,33 @@ impl Script {
         self.prepared.get_or_init(|| self.prepare(CLOCK))
     }
 
-    /// The same script, for which time stands still.
-    #[cfg(test)]
-    pub(super) fn frozen(&self, now_ms: u64) -> Prepared {
-        self.prepare(&format!("local function now_ms() return {now_ms} end"))
+    /// The script with another clock than the server's.
+    pub(super) fn prepare(&self, clock: &str) -> Prepared {
+        Prepared::of([self.access.flags(), clock].into_iter().chain(self.parts.iter().copied()))
     }
 
-    fn prepare(&self, clock: &str) -> Prepared {
-        let flags = match self.access {
-            Access::Write => "#!lua",
-            Access::Tidy => "#!lua flags=allow-oom",
-            Access::Read => "#!lua flags=no-writes",
-        };
-        let parts = [flags, clock].into_iter().chain(self.parts.iter().copied());
+    pub(super) fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Scripts that do the same to the data, as functions that make each of them, and what calls those.
+    pub(super) fn together(scripts: &[&Self], dispatch: &str, clock: Option<&str>) -> Prepared {
+        let flags = scripts.first().map_or("", |script| script.access.flags());
+        let makers = scripts.iter().filter_map(|script| script.parts.split_last()).flat_map(|(last, fragments)| {
+            let (before, between, after) = ("function()", "return function(KEYS, ARGV)", "end\nend,");
+            let fragments = fragments.iter().copied();
+            [before].into_iter().chain(fragments).chain([between, *last, after])
+        });
+        Prepared::of(
+            [flags, clock.unwrap_or(CLOCK), "local kinds = {"].into_iter().chain(makers).chain(["}", dispatch]),
+        )
+    }
+}
+
+impl Prepared {
+    fn of<'a>(parts: impl Iterator<Item = &'a str>) -> Self {
         let text = parts.collect::<Vec<_>>().join("\n");
-        Prepared { digest: sha1_hash(&text), text }
+        Self { digest: sha1_hash(&text), text }
     }
 }
 
@@ -113,6 +139,14 @@ impl Failure {
                 _ => Self::Final(RedisError::Broken(details.to_owned())),
             },
         }
+    }
+}
+
+/// What a script's own error means, which it met half way.
+pub(super) fn fault_within(text: String) -> RedisError {
+    match Failure::of(&Error::new(ErrorKind::Unknown, text)) {
+        Failure::Final(error) => error,
+        Failure::Unknown | Failure::Moved | Failure::Ask(_) | Failure::Later => RedisError::Unavailable,
     }
 }
 

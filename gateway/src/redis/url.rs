@@ -97,6 +97,11 @@ pub struct RedisUrl {
 }
 
 impl RedisUrl {
+    /// Whether it is a cluster, where keys of different slots do not share a call.
+    pub fn is_cluster(&self) -> bool {
+        matches!(self.topology, Place::Cluster { .. })
+    }
+
     /// A server that is named in it, whatever its part.
     pub fn a_server(&self) -> Option<&HostPort> {
         match &self.topology {

@@ -53,8 +53,8 @@ impl RedisSessions {
         self.lifetime.sliding_ms.min(FOR_EVER_MS)
     }
 
-    /// Runs a script on the user's keys: the sessions, how the user stands, or both.
-    async fn run<R: FromValue>(
+    /// Asks a script about the user's keys: the sessions, how the user stands, or both.
+    async fn ask<R: FromValue>(
         &self,
         script: &'static Script,
         user: &UserId,
@@ -63,7 +63,7 @@ impl RedisSessions {
     ) -> Result<R, RedisError> {
         let at = self.redis.keys().user(user.as_str());
         let keys = keys.iter().map(|what| self.redis.keys().key(at, what, user.as_str())).collect();
-        self.redis.run(script, at, keys, args).await
+        self.redis.ask(script, at, keys, args).await
     }
 
     /// Counts as a use of a session, if the secret's hash fits where one is given.
@@ -78,13 +78,13 @@ impl RedisSessions {
         // A session that slides in a shorter time must be noted more often, or it would end while it is in use.
         let exact_to_ms = SEEN_EXACT_TO_MS.min(sliding_ms / 10);
         let args = vec![text(id), text(hash), text(address), text(sliding_ms), text(exact_to_ms)];
-        let record: Option<String> = self.run(&OPEN, user, &[SESSIONS], args).await?;
+        let record: Option<String> = self.ask(&OPEN, user, &[SESSIONS], args).await?;
         Ok(record.map(|record| stored::session(user, id, &record)).transpose()?)
     }
 
     /// The sessions that stand, or one of them, as their ids and records.
     async fn standing(&self, user: &UserId, id: &str) -> Result<Vec<String>, SessionsError> {
-        Ok(self.run(&LIST, user, &[SESSIONS], vec![text(id)]).await?)
+        Ok(self.ask(&LIST, user, &[SESSIONS], vec![text(id)]).await?)
     }
 }
 
@@ -117,7 +117,7 @@ impl Sessions for RedisSessions {
             text(SESSIONS_PER_USER_MAX),
         ];
         let (record, revoked_before_s, banned): (Option<String>, Option<u64>, bool) =
-            self.run(&CREATE, &new.user, &[SESSIONS, STANDS], args).await?;
+            self.ask(&CREATE, &new.user, &[SESSIONS, STANDS], args).await?;
         Ok(match record {
             Some(record) => Created::Session(Box::new(stored::session(&new.user, &id, &record)?), secret),
             None => Created::Refused(UserStanding { revoked_before_s, banned }),
@@ -149,25 +149,25 @@ impl Sessions for RedisSessions {
     }
 
     async fn revoke(&self, user: &UserId, id: &str) -> Result<bool, SessionsError> {
-        let ended: Vec<String> = self.run(&REVOKE, user, &[SESSIONS], vec![text("one"), text(id)]).await?;
+        let ended: Vec<String> = self.ask(&REVOKE, user, &[SESSIONS], vec![text("one"), text(id)]).await?;
         Ok(!ended.is_empty())
     }
 
     async fn revoke_others(&self, user: &UserId, keep: &str) -> Result<Vec<Arc<str>>, SessionsError> {
-        let ended: Vec<String> = self.run(&REVOKE, user, &[SESSIONS], vec![text("others"), text(keep)]).await?;
+        let ended: Vec<String> = self.ask(&REVOKE, user, &[SESSIONS], vec![text("others"), text(keep)]).await?;
         Ok(ended.into_iter().map(Arc::from).collect())
     }
 
     async fn revoke_user(&self, user: &UserId) -> Result<u64, SessionsError> {
-        Ok(self.run(&REVOKE_USER, user, &[SESSIONS, STANDS], Vec::new()).await?)
+        Ok(self.ask(&REVOKE_USER, user, &[SESSIONS, STANDS], Vec::new()).await?)
     }
 
     async fn set_banned(&self, user: &UserId, until_ms: Option<u64>) -> Result<(), SessionsError> {
-        Ok(self.run(&BAN, user, &[STANDS], vec![maybe(until_ms)]).await?)
+        Ok(self.ask(&BAN, user, &[STANDS], vec![maybe(until_ms)]).await?)
     }
 
     async fn user_standing(&self, user: &UserId) -> Result<UserStanding, SessionsError> {
-        let (revoked_before_s, banned) = self.run(&STANDING, user, &[STANDS], Vec::new()).await?;
+        let (revoked_before_s, banned) = self.ask(&STANDING, user, &[STANDS], Vec::new()).await?;
         Ok(UserStanding { revoked_before_s, banned })
     }
 }

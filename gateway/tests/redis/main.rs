@@ -28,3 +28,4 @@ mod failover;
 mod outages;
 mod processes;
 mod refusals;
+mod storm;

@@ -29,7 +29,7 @@ limits_conformance!(Shared, #[tokio::test(flavor = "multi_thread")]);
 /// A replica that has asked its server before.
 async fn limits(url: &str, all: &Mutex<Vec<Connected>>) -> RedisLimits {
     let connected = connect(url);
-    let limits = RedisLimits::new(connected.redis.clone(), connected.tasks.clone());
+    let limits = RedisLimits::new(connected.redis.clone());
     all.lock().push(connected);
     let first = [charge(Scope::Api, "the first one", 1)];
     limits.charge(&first).await.unwrap();

@@ -1,7 +1,8 @@
 //! Proof through the real path: what is published in a partition is heard in it.
 //!
 //! A connection can be in the best of health at a server where nobody publishes any more. So each partition that is
-//! listened to has a channel of our own, into which something is published as everything else is.
+//! listened to has a channel of our own, into which something is published as everything else is. Where no partition
+//! can move by itself, one of them speaks for the whole connection.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,9 +25,11 @@ use tracing::{info, warn};
 use super::{Publish, Shared};
 use crate::redis::{Channel, Partition, keys::PARTITIONS};
 
-/// How long a turn is, and in how many steps it goes around the partitions, each being probed once.
+/// In how many steps a turn goes around the partitions, each being probed once, and how long a step is.
 const STEP: Duration = Duration::from_millis(50);
 const STEPS: usize = 40;
+/// How often the one probe is sent where it speaks for all.
+const STEPS_PER_PROBE: usize = 10;
 /// How often it is judged whether all is heard.
 const STEPS_PER_JUDGEMENT: usize = 5;
 /// How long a published probe may be on its way, and a partition without subscription.
@@ -67,13 +70,6 @@ impl Probes {
     }
 }
 
-fn place_of(partition: Partition) -> usize {
-    match partition {
-        Partition::Room(_) => partition.number(),
-        Partition::User(_) => PARTITIONS + partition.number(),
-    }
-}
-
 /// What became of a probe.
 struct Verdict {
     probe: Channel,
@@ -100,6 +96,7 @@ struct Health {
 
 pub(super) struct Prober {
     pub(super) shared: Arc<Shared>,
+    pub(super) is_cluster: bool,
     pub(super) publish: Publish,
     pub(super) hearing: watch::Sender<bool>,
 }
@@ -135,12 +132,20 @@ impl Prober {
     /// Those whose turn it is and that should be heard.
     fn due(&self, step: usize) -> Vec<(Channel, u64)> {
         let register = self.shared.register.lock();
-        let due = register.probes().filter(|probe| place_of(probe.partition) % STEPS == step);
-        due.filter_map(|probe| Some((probe.clone(), register.heard_by(&probe.name)?))).collect()
+        let heard = register.probes().filter_map(|probe| Some((probe, register.heard_by(&probe.name)?)));
+        let due = |(probe, by): (&Channel, u64)| (probe.clone(), by);
+        if self.is_cluster {
+            heard.filter(|(probe, _)| probe.partition.place() % STEPS == step).map(due).collect()
+        } else if step.is_multiple_of(STEPS_PER_PROBE) {
+            // Always the same one, so that it is told from another whether the first remedy helped.
+            heard.min_by_key(|(probe, _)| probe.partition).map(due).into_iter().collect()
+        } else {
+            Vec::new()
+        }
     }
 
     fn probe(&self, probe: Channel, subscribed_by: u64, number: u64) -> BoxFuture<'static, Verdict> {
-        let place = place_of(probe.partition);
+        let place = probe.partition.place();
         let published_at = Instant::now();
         let published = (self.publish)(probe.clone(), Bytes::from(format!("{place} {number}")));
         let shared = self.shared.clone();
@@ -181,8 +186,13 @@ impl Prober {
                 let reconnects = health.misses >= 2 && health.misses.is_power_of_two();
                 if reconnects {
                     register.reconnect(probe.partition);
-                } else {
+                } else if self.is_cluster {
                     register.resubscribe(probe.partition);
+                } else {
+                    let all: Vec<_> = register.probes().map(|probe| probe.partition).collect();
+                    for partition in all {
+                        register.resubscribe(partition);
+                    }
                 }
                 drop(register);
                 let (channel, misses) = (&probe.name, health.misses);

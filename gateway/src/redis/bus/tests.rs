@@ -123,8 +123,15 @@ impl Rig {
             let by = by.clone();
             async move { by.publish(&channel, &payload).await }.boxed()
         });
-        let parts =
-            Parts { finder, login, keys: keys.clone(), publish, ear: ear.clone(), deadline: Duration::from_secs(2) };
+        let parts = Parts {
+            finder,
+            is_cluster: url.is_cluster(),
+            login,
+            keys: keys.clone(),
+            publish,
+            ear: ear.clone(),
+            deadline: Duration::from_secs(2),
+        };
         let bus = Bus::start(parts, &tasks, stop.clone());
         Self { bus, ear, publisher, keys, tasks, stop }
     }

@@ -51,6 +51,25 @@ async fn only_partitions_that_are_listened_to_are_probed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_probe_at_a_time_speaks_for_all_partitions_of_one_server() {
+    let server = RedisServer::start();
+    let rig = Rig::new(&server.url());
+    for partition in 0..=u8::MAX {
+        rig.subscribe(&rig.room(partition, "a")).await;
+    }
+    let published = || {
+        let stat = server.info("cmdstat_spublish").unwrap_or_default();
+        stat.split(',').find_map(|field| field.strip_prefix("calls=")?.parse::<u64>().ok()).unwrap_or(0)
+    };
+    let before = published();
+    until("two probes", || published() >= before + 2).await;
+    // Of 256 partitions: had each a probe of its own, so many came within a moment.
+    assert!(published() <= before + 3, "{} probes", published() - before);
+    assert!(*rig.bus.hearing().borrow());
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn probes_are_heard_by_nobody_else() {
     let server = RedisServer::start();
     let (one, other) = (Rig::new(&server.url()), Rig::new(&server.url()));
