@@ -77,6 +77,10 @@ many: ## Connect as many clients as this machine carries to as many replicas on 
 	cargo build --release --locked -p hubbub-gateway -p hubbub-loadtest
 	@"$${CARGO_TARGET_DIR:-target}/release/hubbub-loadtest" many --target "$${CARGO_TARGET_DIR:-target}" $(ARGS)
 
+.PHONY: bench-redis
+bench-redis: ## What a publish costs through Redis, beside redis-benchmark (needs redis-server and redis-benchmark)
+	cargo bench --locked -p hubbub-gateway --bench publish
+
 .PHONY: fuzz
 fuzz: ## Damage frames for a minute (needs cargo-fuzz)
 	cd gateway && RUSTC_BOOTSTRAP=1 cargo fuzz run client_frame fuzz/seeds -- -max_total_time=60

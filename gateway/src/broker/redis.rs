@@ -180,11 +180,8 @@ async fn publish_together(
     window_ms: u64,
 ) -> Result<Vec<Published>, RedisError> {
     let batch = Batch::of(redis.keys(), &questions, window_ms);
-    let answers: Vec<String> = redis.run(&PUBLISH, batch.at, batch.keys, batch.args).await?;
-    let published: Option<Vec<_>> =
-        questions.iter().zip(&answers).map(|(question, answer)| question.read_answer(answer)).collect();
-    published
-        .filter(|published| published.len() == questions.len())
+    let answers: Vec<Value> = redis.run(&PUBLISH, batch.at, batch.keys, batch.args).await?;
+    batch::read_answers(&questions, &batch.rooms, &answers)
         .ok_or_else(|| reading::other_shape("the answer to a publish"))
 }
 
@@ -277,7 +274,7 @@ impl Broker for RedisBroker {
         };
         // For ever is a number that no clock reaches, and is written in full.
         let args = vec![Value::from(user.as_str()), Value::from(which), Value::from(until_ms.to_string())];
-        self.ask(&SET_STANDING, room, &["standing"], args).await
+        self.ask(&SET_STANDING, room, &["standing", "meta"], args).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Publishes on their way to `publish.lua` and back.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use fred::types::Value;
 use hubbub_shared::client_frame::ReactionOp;
@@ -25,15 +26,19 @@ pub(super) struct Batch {
     pub(super) at: Partition,
     pub(super) keys: Vec<String>,
     pub(super) args: Vec<Value>,
+    /// The room of each, by its number among the rooms.
+    pub(super) rooms: Vec<usize>,
 }
 
-/// The rules that publishes of one room may share.
+/// What many publishes have in common.
 #[derive(Debug, PartialEq, Eq)]
-struct Terms {
-    room: usize,
+struct Form {
     authority: Authority,
     slow_mode_ms: u64,
     retention: Retention,
+    kind: Kind,
+    is_keyed: bool,
+    is_told: bool,
 }
 
 impl Question {
@@ -83,39 +88,50 @@ impl Question {
         [key, pace, about].into_iter().flatten()
     }
 
-    fn args(&self, terms: usize) -> [Value; 11] {
+    fn form(&self) -> Form {
+        let Publish { authority, slow_mode_ms, retention, body, key, refuse_after_ms, .. } = &self.publish;
+        Form {
+            authority: *authority,
+            slow_mode_ms: *slow_mode_ms,
+            retention: *retention,
+            kind: Kind::of(body),
+            is_keyed: key.is_some(),
+            is_told: refuse_after_ms.is_some(),
+        }
+    }
+
+    /// What is this publish's own, with the numbers of its room and form.
+    fn args(&self, room: usize, form: usize) -> impl Iterator<Item = Value> {
         let Publish { body, key, tag, refuse_after_ms, origin, .. } = &self.publish;
         let reaction = match body {
-            Body::Reaction { emoji, op: ReactionOp::Add, .. } => format!("add {emoji}"),
-            Body::Reaction { emoji, op: ReactionOp::Remove, .. } => format!("remove {emoji}"),
-            Body::Message { .. } | Body::Edit { .. } | Body::Delete { .. } => String::new(),
+            Body::Message { .. } => None,
+            Body::Edit { .. } | Body::Delete { .. } => Some(String::new()),
+            Body::Reaction { emoji, op: ReactionOp::Add, .. } => Some(format!("add {emoji}")),
+            Body::Reaction { emoji, op: ReactionOp::Remove, .. } => Some(format!("remove {emoji}")),
         };
         let cost = Entry::cost_bytes_of(body, key.as_ref().map(|key| &*key.key));
-        [
-            number(terms as u64),
-            Value::from(Kind::of(body).word()),
+        let always = [
+            number(room as u64),
+            number(form as u64),
             Value::from(&**tag),
             Value::from(self.user()),
-            Value::from(if key.is_some() { "1" } else { "" }),
-            refuse_after_ms.map_or_else(|| Value::from(""), number),
             number(cost as u64),
             Value::from(envelope::end_of_line(*origin, &self.body)),
-            Value::from(
-                self.target().map_or_else(String::new, |Position { epoch, seq, tag }| format!("{epoch} {seq} {tag}")),
-            ),
-            Value::from(reaction),
             Value::from(self.body.as_str()),
-        ]
+        ];
+        let target = self.target().map(|Position { epoch, seq, tag }| Value::from(format!("{epoch} {seq} {tag}")));
+        always.into_iter().chain(refuse_after_ms.map(number)).chain(target).chain(reaction.map(Value::from))
     }
 
     /// Reads the script's answer; nothing where it has another shape.
-    pub(super) fn read_answer(&self, answer: &str) -> Option<Published> {
+    fn read_answer(&self, answer: &Value, time_ms: u64, epoch: &Arc<str>) -> Option<Published> {
+        if let Value::Integer(seq) = answer {
+            let pos = Position { epoch: epoch.clone(), seq: (*seq).try_into().ok()?, tag: self.publish.tag.clone() };
+            return Some(Published::Appended { pos, time_ms });
+        }
+        let answer = answer.as_str()?;
         let words: Vec<_> = answer.split(' ').collect();
         let published = match words[..] {
-            ["appended", seq, time_ms, epoch] => Published::Appended {
-                pos: Position { epoch: epoch.into(), seq: seq.parse().ok()?, tag: self.publish.tag.clone() },
-                time_ms: time_ms.parse().ok()?,
-            },
             ["duplicate", epoch, seq, tag, time_ms] => Published::Duplicate {
                 pos: Position { epoch: epoch.into(), seq: seq.parse().ok()?, tag: tag.into() },
                 time_ms: time_ms.parse().ok()?,
@@ -135,39 +151,54 @@ impl Batch {
     /// Puts publishes together, in their order. There must be one at least.
     pub(super) fn of(keys: &Keys, questions: &[Question], window_ms: u64) -> Self {
         let mut rooms: Vec<(RoomKeys<'_>, &Publish)> = Vec::new();
-        let mut room_of: HashMap<&RoomName, usize> = HashMap::new();
-        let mut all_terms: Vec<Terms> = Vec::new();
-        let (mut own_keys, mut own_args) = (Vec::new(), Vec::new());
+        let mut number_of: HashMap<&RoomName, usize> = HashMap::new();
+        let mut forms: Vec<Form> = Vec::new();
+        let (mut own_keys, mut own_args, mut rooms_of) = (Vec::new(), Vec::new(), Vec::new());
         for question in questions {
-            let Publish { room, authority, slow_mode_ms, retention, .. } = &question.publish;
-            let index = *room_of.entry(room).or_insert_with(|| {
+            let room = &question.publish.room;
+            let index = *number_of.entry(room).or_insert_with(|| {
                 let named = RoomKeys { keys, at: keys.room(room), name: room.as_str().to_owned() };
                 rooms.push((named, &question.publish));
                 rooms.len() - 1
             });
-            let terms =
-                Terms { room: index, authority: *authority, slow_mode_ms: *slow_mode_ms, retention: *retention };
-            let terms = all_terms.iter().position(|known| *known == terms).unwrap_or_else(|| {
-                all_terms.push(terms);
-                all_terms.len() - 1
+            let form = question.form();
+            let form = forms.iter().position(|known| *known == form).unwrap_or_else(|| {
+                forms.push(form);
+                forms.len() - 1
             });
             own_keys.extend(question.keys(&rooms[index].0));
-            own_args.extend(question.args(terms + 1));
+            own_args.extend(question.args(index + 1, form + 1));
+            rooms_of.push(index);
         }
         let parts = ["log", "meta", "gone", "read", "standing"];
         let room_keys = rooms.iter().flat_map(|(room, _)| parts.iter().map(|part| room.key(part)));
-        let mut args = vec![number(rooms.len() as u64), number(all_terms.len() as u64), number(window_ms)];
+        let mut args = vec![number(rooms.len() as u64), number(forms.len() as u64), number(window_ms)];
         for (room, publish) in &rooms {
             args.extend([Value::from(room.channel().name), Value::from(&*publish.epoch)]);
         }
-        args.extend(all_terms.iter().flat_map(Terms::args));
+        args.extend(forms.iter().flat_map(Form::args));
         args.extend(own_args);
-        Self { at: rooms[0].0.at, keys: room_keys.chain(own_keys).collect(), args }
+        Self { at: rooms[0].0.at, keys: room_keys.chain(own_keys).collect(), args, rooms: rooms_of }
     }
 }
 
-impl Terms {
-    fn args(&self) -> [Value; 4] {
+/// Reads what the script answers to the publishes of a batch, whose rooms are these; nothing where it has another
+/// shape.
+pub(super) fn read_answers(questions: &[Question], rooms: &[usize], answers: &[Value]) -> Option<Vec<Published>> {
+    let (answers, of_rooms) = answers.split_at_checked(questions.len())?;
+    let of_rooms: Vec<(u64, Arc<str>)> = of_rooms
+        .chunks_exact(2)
+        .map(|pair| Some((pair[0].as_u64()?, Arc::from(&*pair[1].as_str()?))))
+        .collect::<Option<_>>()?;
+    let read = questions.iter().zip(rooms).zip(answers).map(|((question, room), answer)| {
+        let (time_ms, epoch) = of_rooms.get(*room)?;
+        question.read_answer(answer, *time_ms, epoch)
+    });
+    read.collect()
+}
+
+impl Form {
+    fn args(&self) -> [Value; 6] {
         let authority = match self.authority {
             Authority::Member => "member",
             Authority::Moderator => "moderator",
@@ -175,7 +206,14 @@ impl Terms {
         };
         let Retention { entries, bytes, age_ms } = self.retention;
         let [entries, bytes, age_ms] = [entries, bytes, age_ms].map(|limit| limit.min(super::NUMBER_MAX));
-        let limits = format!("{entries} {bytes} {age_ms}");
-        [number(self.room as u64 + 1), Value::from(authority), number(self.slow_mode_ms), Value::from(limits)]
+        let is = |it| Value::from(if it { "1" } else { "" });
+        [
+            Value::from(authority),
+            number(self.slow_mode_ms),
+            Value::from(format!("{entries} {bytes} {age_ms}")),
+            Value::from(self.kind.word()),
+            is(self.is_keyed),
+            is(self.is_told),
+        ]
     }
 }

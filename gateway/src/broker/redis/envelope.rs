@@ -1,7 +1,7 @@
 //! Envelopes as frames on the bus: a byte that says what it is, and then text.
 //!
-//! * `E` entries that came together, in order; each is a line `epoch seq tag prev count time_ms connection request
-//!   body_bytes`, with `-` for what there is not, and then the body.
+//! * `E` entries that came together, in order; each is a line `epoch seq tag prev count time_ms cost sum connection
+//!   request body_bytes`, with `-` for what there is not, and then the body. Cost and sum are the log's own affair.
 //! * `S` a signal, `P` a change of presence, `R` a receipt: a JSON object each.
 //!
 //! Scripts write `E`, `P` and `R`; all that any of them writes is read here.
@@ -109,7 +109,8 @@ fn entry_frame(entry: &Entry, origin: Option<Origin>) -> String {
     let Entry { pos: Position { epoch, seq, tag }, prev, count, time_ms, from, key, body } = entry;
     let body = body::encode(from.as_ref(), key.as_deref(), body);
     let prev = if prev.is_empty() { "-" } else { &**prev };
-    format!("{epoch} {seq} {tag} {prev} {count} {time_ms} {}\n{body}", end_of_line(origin, &body))
+    let cost = entry.cost_bytes();
+    format!("{epoch} {seq} {tag} {prev} {count} {time_ms} {cost} {cost} {}\n{body}", end_of_line(origin, &body))
 }
 
 /// Reads a frame; nothing where it is none.
@@ -133,7 +134,8 @@ fn entries(room: &RoomName, mut rest: &str) -> Option<Vec<Envelope>> {
         let mut words = line.split(' ');
         let mut word = || words.next().filter(|word| !word.is_empty());
         let (epoch, seq, tag, prev) = (word()?, word()?, word()?, word()?);
-        let (count, time_ms, connection, request, bytes) = (word()?, word()?, word()?, word()?, word()?);
+        let (count, time_ms, _cost, _sum) = (word()?, word()?, word()?, word()?);
+        let (connection, request, bytes) = (word()?, word()?, word()?);
         if word().is_some() {
             return None;
         }

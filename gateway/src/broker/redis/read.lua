@@ -27,7 +27,8 @@ while #page < asked and not is_full do
   local entries = slice(log, start, start + chunk - 1)
   for index = 1, chunk do
     local entry = entries[range == 'after' and index or chunk - index + 1]
-    bytes = bytes + tonumber(string.match(entry[1], '%d+$'))
+    local _, _, _, cost = read_h(entry[1])
+    bytes = bytes + cost
     is_full = #page >= entries_max or (#page > 0 and bytes > bytes_max)
     if is_full then break end
     page[#page + 1] = entry

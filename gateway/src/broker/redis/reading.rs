@@ -82,7 +82,8 @@ fn page(answer: &[Value]) -> Option<Page> {
     let mut pairs = entries.chunks_exact(2);
     for pair in pairs.by_ref() {
         let (h, b) = (pair[0].as_str()?, pair[1].as_str()?);
-        let mut words = h.split(' ');
+        // Epoch and number are known.
+        let mut words = h.split(' ').skip(2);
         let mut word = || words.next();
         let place = [word()?, word()?, word()?, word()?];
         let last = read.last().map_or(&head.pos, |entry| &entry.pos);

@@ -3,17 +3,19 @@
 -- log    stream; id `seq-0`; h: `tag prev count time_ms cost_bytes`, b: the body, whose first line has no data in it
 -- gone   hash; number of an entry that was deleted → its h, a line break, and the first line of its b
 -- meta   hash; where the log ends and begins, so that neither needs its entry
---          head    `epoch seq tag count time_ms bytes`: the newest entry, and what the kept ones cost
---          kept    `first before trimmed oldest_ms gone about`: the number that is kept first, tag and count before it,
---                  and its time; how many of the kept ones were deleted; the highest number that anything hangs on
---          limits  `entries bytes age_ms`: how much is kept, by the last publish
---          fresh   when the keys were last told how long to live, Unix milliseconds
+--          head    `epoch seq tag count time_ms bytes sum`: the newest entry, what the kept ones cost, and what all did
+--          kept    `first before trimmed oldest_ms gone about fresh_ms limits`: the number that is kept first, tag and
+--                  count before it, and its time; how many of the kept ones were deleted; the highest number that
+--                  anything hangs on; when the keys were last told how long to live, Unix milliseconds; and how much is
+--                  kept, by the last publish: `entries bytes age_ms`
+--          standings  there where anybody may be banned or muted
 -- about  hash of a message, named by number and tag; e: numbers of its edits; r…: where each reaction was put on it
 --
 -- A log whose parts do not fit together has lost some: what is left of it counts as trimmed, and without its meta it
 -- is another log. Times to live only collect garbage. Where there is no tag there is `-`. Numbers stay below 10^14, so
--- that Lua writes all their digits; that costs it more than anything else here, so what was text stays text.
-local call = redis.call
+-- that Lua writes all their digits. A string that Lua makes costs it a look at every byte, and that is most of what a
+-- script costs here, so few are made.
+local call, format = redis.call, string.format
 
 local FLOOR_MS = 60000
 local HEAD_KEPT_MS = 30 * 24 * 60 * 60 * 1000
@@ -42,10 +44,10 @@ local function lose_entries(log)
   log.bytes, log.gone, log.fresh_ms, log.kept_changed = 0, 0, 0, true
 end
 
--- Tag, count, time and cost, by an entry's h.
+-- Tag, count, time, cost and sum, by an entry's h.
 local function read_h(h)
-  local tag, count, time_ms, cost = string.match(h, '^(%w+) %S+ (%d+) (%d+) (%d+)$')
-  return tag, tonumber(count), tonumber(time_ms), tonumber(cost)
+  local tag, count, time_ms, cost, sum = string.match(h, '^%w+ %d+ (%w+) %S+ (%d+) (%d+) (%d+) (%d+)$')
+  return tag, tonumber(count), tonumber(time_ms), tonumber(cost), tonumber(sum)
 end
 
 -- h and b of a deleted entry, as `gone` holds them.
@@ -75,72 +77,110 @@ local function slice(log, from, to)
   return entries
 end
 
--- Whether retention no longer allows the oldest entry.
-local function is_outdated(log, now)
-  if log.first > log.seq then return false end
-  if log.bytes > log.limits.bytes then return true end
-  local age_ms = now - log.oldest_ms
-  local too_many = log.seq - log.first + 1 > log.limits.entries
+-- Whether retention no longer allows an entry, where those from it on cost so much.
+local function is_outdated(log, now, seq, time_ms, bytes)
+  if bytes > log.limits.bytes then return true end
+  local age_ms = now - time_ms
+  local too_many = log.seq - seq + 1 > log.limits.entries
   return age_ms >= FLOOR_MS and (too_many or age_ms > log.limits.age_ms)
+end
+
+-- The last entry that retention no longer allows, where the first is one, all stand in the stream and so the sums say
+-- what is between them: looked for from where it is likely. Answers its number and h, and h of the next one if any.
+local function last_outdated(log, now)
+  local low, high, found = log.first, log.seq + 1, {}
+  local function look_at(seq)
+    found[seq] = found[seq] or call('XRANGE', log.log_key, seq, seq)[1][2][2]
+    return found[seq]
+  end
+  local too_much = math.max(log.bytes - log.limits.bytes, 0) / log.bytes
+  local guess, step = low + math.max(math.floor(too_much * (high - low)), 1), 1
+  while high - low > 1 do
+    local seq = guess > low and guess < high and guess or math.floor((low + high) / 2)
+    local _, _, time_ms, cost, sum = read_h(look_at(seq))
+    if is_outdated(log, now, seq, time_ms, log.sum - sum + cost) then
+      low, guess = seq, seq + step
+    else
+      high, guess = seq, seq - step
+    end
+    step = 2 * step
+  end
+  return low, look_at(low), high <= log.seq and look_at(high)
+end
+
+-- Drops what retention no longer allows, where nothing was deleted and nothing hangs on what goes.
+local function trim_plainly(log, now)
+  local last, h, next_h = last_outdated(log, now)
+  local tag, count, _, _, sum = read_h(h)
+  log.first, log.before, log.trimmed, log.bytes = last + 1, tag, count, log.sum - sum
+  if next_h then
+    local _, _, time_ms = read_h(next_h)
+    log.oldest_ms = time_ms
+  end
+  call('XTRIM', log.log_key, 'MINID', log.first)
+end
+
+-- The same entry by entry, with what hangs on each.
+local function trim_with_care(log, now)
+  local about_prefix = string.gsub(log.meta_key, '}:meta:', '}:about:', 1) .. ':'
+  local from, entries = log.first, slice(log, log.first, math.min(log.first + 1, log.seq))
+  local tag, count, time_ms, cost = read_h(entries[1][1])
+  repeat
+    local seq = log.first
+    if log.gone > 0 then log.gone = log.gone - call('HDEL', log.gone_key, seq) end
+    -- What hangs on a message goes with it; while its slot is moving it may have to wait for the end of its time.
+    if seq <= log.about then redis.pcall('DEL', about_prefix .. seq .. '-' .. tag) end
+    log.first, log.before, log.trimmed, log.bytes = seq + 1, tag, count, log.bytes - cost
+    if log.first > log.seq then break end
+    if not entries[log.first - from + 1] then
+      from = log.first
+      entries = slice(log, from, math.min(from + CHUNK, log.seq))
+    end
+    tag, count, time_ms, cost = read_h(entries[log.first - from + 1][1])
+    log.oldest_ms = time_ms
+  until not is_outdated(log, now, log.first, log.oldest_ms, log.bytes)
+  call('XTRIM', log.log_key, 'MINID', log.first)
 end
 
 -- Drops what retention no longer allows.
 local function trim(log, now)
-  if not is_outdated(log, now) then return end
-  local first, tags = log.first, {}
-  -- At first the oldest entry and its successor are looked at, then some at a time.
-  local from, entries = first, slice(log, first, math.min(first + 1, log.seq))
-  local tag, count, time_ms, cost = read_h(entries[1][1])
-  repeat
-    tags[#tags + 1] = tag
-    log.first, log.before, log.trimmed, log.bytes = log.first + 1, tag, count, log.bytes - cost
-    if log.first <= log.seq then
-      if not entries[log.first - from + 1] then
-        from = log.first
-        entries = slice(log, from, math.min(from + CHUNK, log.seq))
-      end
-      tag, count, time_ms, cost = read_h(entries[log.first - from + 1][1])
-      log.oldest_ms = time_ms
-    end
-  until not is_outdated(log, now)
+  if log.first > log.seq or not is_outdated(log, now, log.first, log.oldest_ms, log.bytes) then return end
   log.kept_changed = true
-  call('XTRIM', log.log_key, 'MINID', log.first)
-  if log.gone == 0 and first > log.about then return end
-  local about_prefix = string.gsub(log.meta_key, '}:meta:', '}:about:', 1) .. ':'
-  for index, tag in ipairs(tags) do
-    local seq = first + index - 1
-    if log.gone > 0 then log.gone = log.gone - call('HDEL', log.gone_key, seq) end
-    -- What hangs on a message goes with it; while its slot is moving it may have to wait for the end of its time.
-    if seq <= log.about then redis.pcall('DEL', about_prefix .. seq .. '-' .. tag) end
-  end
+  if log.gone == 0 and log.first > log.about then trim_plainly(log, now) else trim_with_care(log, now) end
 end
 
 -- Writes down where the log begins, and where it ends.
 local function save(log)
-  local head = log.epoch .. ' ' .. log.seq .. ' ' .. log.tag .. ' ' .. log.count .. ' ' .. log.time_ms .. ' ' .. log.bytes
+  local head = format(
+    '%s %d %s %d %d %d %d', log.epoch, log.seq, log.tag, log.count, log.time_ms, log.bytes, log.sum
+  )
   if not log.kept_changed then
     call('HSET', log.meta_key, 'head', head)
     return
   end
-  local kept = log.first .. ' ' .. log.before .. ' ' .. log.trimmed .. ' ' .. log.oldest_ms
-  kept = kept .. ' ' .. log.gone .. ' ' .. log.about
-  call('HSET', log.meta_key, 'head', head, 'kept', kept, 'limits', log.limits.text, 'fresh', log.fresh_ms)
+  local kept = format(
+    '%d %s %d %d %d %d %d %s', log.first, log.before, log.trimmed, log.oldest_ms, log.gone, log.about, log.fresh_ms,
+    log.limits.text
+  )
+  call('HSET', log.meta_key, 'head', head, 'kept', kept)
   log.kept_changed = false
 end
 
 -- The log as its keys have it and retention allows it now; nothing where there is none. What retention dropped is yet
 -- to be saved.
 local function open(log_key, meta_key, gone_key, now)
-  local meta = call('HMGET', meta_key, 'head', 'kept', 'limits', 'fresh')
+  local meta = call('HMGET', meta_key, 'head', 'kept', 'standings')
   if not meta[1] then return nil end
-  local epoch, seq, tag, count, time_ms, bytes = string.match(meta[1], '^(%w+) (%d+) (%w+) (%d+) (%d+) (%d+)$')
-  local first, before, trimmed, oldest_ms, gone, about = string.match(meta[2], '^(%d+) (%S+) (%d+) (%d+) (%d+) (%d+)$')
+  local epoch, seq, tag, count, time_ms, bytes, sum =
+    string.match(meta[1], '^(%w+) (%d+) (%w+) (%d+) (%d+) (%d+) (%d+)$')
+  local first, before, trimmed, oldest_ms, gone, about, fresh_ms, limits =
+    string.match(meta[2], '^(%d+) (%S+) (%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
   local log = {
     log_key = log_key, meta_key = meta_key, gone_key = gone_key,
     epoch = epoch, seq = tonumber(seq), tag = tag, count = tonumber(count), time_ms = tonumber(time_ms),
-    bytes = tonumber(bytes), first = tonumber(first), before = before, trimmed = tonumber(trimmed),
-    oldest_ms = tonumber(oldest_ms), gone = tonumber(gone), about = tonumber(about),
-    limits = read_limits(meta[3]), fresh_ms = tonumber(meta[4]),
+    bytes = tonumber(bytes), sum = tonumber(sum), first = tonumber(first), before = before,
+    trimmed = tonumber(trimmed), oldest_ms = tonumber(oldest_ms), gone = tonumber(gone), about = tonumber(about),
+    fresh_ms = tonumber(fresh_ms), limits = read_limits(limits), has_standings = meta[3] ~= false,
   }
   local kept = log.seq - log.first + 1
   local is_whole = kept == 0 or call('XLEN', log_key) == kept - log.gone

@@ -1,11 +1,12 @@
 -- Changes how a user stands in a room.
 --
--- KEYS    standing
+-- KEYS    standing, meta
 -- ARGV    user, which (ban or mute), until when in Unix ms; 0 ends it
 -- Result  1
 local SPARE_MS, LONGEST_MS = 600000, 10 ^ 12
 local key, user, which, until_ms = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local now = now_ms()
+if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('HSET', KEYS[2], 'standings', '1') end
 
 local banned_until_ms, muted_until_ms = string.match(redis.call('HGET', key, user) or '0 0', '^(%d+) (%d+)$')
 if which == 'ban' then banned_until_ms = until_ms else muted_until_ms = until_ms end

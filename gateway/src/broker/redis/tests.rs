@@ -41,7 +41,8 @@ static REWIND: Script = Script::new(
            log.gone = log.gone - call('HDEL', log.gone_key, later)
          end
          call('XSETID', log.log_key, seq .. '-0')
-         log.seq, log.tag, log.count, log.time_ms = seq, read_h(newest[1])
+         local tag, count, time_ms, _, sum = read_h(newest[1])
+         log.seq, log.tag, log.count, log.time_ms, log.sum = seq, tag, count, time_ms, sum
          log.kept_changed = true
          save(log)
          return 1",
