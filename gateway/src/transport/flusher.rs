@@ -4,22 +4,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::writer::{Scratch, Writer};
 use crate::random;
 
-/// Who has written to so many connections at once takes a break before it writes again: under load several messages
-/// then share the waking of those who read them, which costs more than anything else about a small write. Between a
-/// few connections nothing is ever held back.
-const CROWD: usize = 8;
-const PAUSE: Duration = Duration::from_millis(1);
 /// After so many turns other tasks come first.
 const TURNS: usize = 64;
 
@@ -70,19 +63,13 @@ impl Flusher {
     async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut scratch = Scratch::default();
         let mut writers = Vec::new();
-        let (mut writers_before, mut ended) = (0, Instant::now());
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 () = self.filled.notified() => {}
             }
-            if writers_before >= CROWD {
-                // What comes within the pause is written with it.
-                tokio::time::sleep_until(ended + PAUSE).await;
-            }
             std::mem::swap(&mut *self.line.lock(), &mut writers);
-            writers_before = writers.len();
             for (turn, writer) in writers.drain(..).enumerate() {
                 // A fault in the turn of one connection ends that connection, not what is written to the others.
                 if catch_unwind(AssertUnwindSafe(|| writer.turn(&mut scratch))).is_err() {
@@ -94,7 +81,6 @@ impl Flusher {
                     tokio::task::yield_now().await;
                 }
             }
-            ended = Instant::now();
         }
     }
 }
