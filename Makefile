@@ -81,6 +81,10 @@ many: ## Connect as many clients as this machine carries to as many replicas on 
 bench-redis: ## What a publish costs through Redis, beside redis-benchmark (needs redis-server and redis-benchmark)
 	cargo bench --locked -p hubbub-gateway --bench publish
 
+.PHONY: bench
+bench: ## Count what the hot paths cost, against their budgets (needs valgrind)
+	cargo bench --locked -p hubbub-gateway --bench hot_paths
+
 .PHONY: fuzz
 fuzz: ## Damage frames for a minute (needs cargo-fuzz)
 	cd gateway && RUSTC_BOOTSTRAP=1 cargo fuzz run client_frame fuzz/seeds -- -max_total_time=60

@@ -72,6 +72,11 @@ impl State {
         if !self.closed {
             let item = Item { frame, kind };
             self.queued_bytes += item.cost_bytes();
+            if self.queue.capacity() == 0 {
+                // Most connections never have more than one frame waiting; a queue left to itself would have room for
+                // four.
+                self.queue.reserve_exact(1);
+            }
             self.queue.push_back(item);
         }
     }
