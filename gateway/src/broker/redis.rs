@@ -49,9 +49,9 @@ static STANDING: Script = Script::new(Access::Read, &[STANDINGS, include_str!("r
 static SET_STANDING: Script = Script::new(Access::Tidy, &[STANDINGS, include_str!("redis/set_standing.lua")]);
 
 /// What may go in one call, and how many publishes of a lane may wait for theirs.
-const PUBLISHING: Bounds = Bounds { call: 64, call_bytes: 256 * 1024, at_once: 2, waiting: 4_096 };
+const PUBLISHING: Bounds = Bounds { call: 64, call_bytes: 256 * 1024, at_once: 4, waiting: 4_096 };
 /// Lanes where all keys may share a call: few, so that many publishes do.
-const LANES: usize = 4;
+const LANES: usize = 2;
 /// How many rooms are asked for in one call, and how many such calls one server has at once. A room costs it no less in
 /// larger calls, and what else is asked of it meanwhile waits behind them.
 const ROOMS_PER_CALL: usize = 32;

@@ -1,6 +1,6 @@
 //! Envelopes as frames on the bus: a byte that says what it is, and then text.
 //!
-//! * `E` entries that came together, in order; each is a line `epoch seq tag prev count time_ms cost sum connection
+//! * `E` entries that came together, in order; each is a line `epoch seq tag count time_ms prev cost sum connection
 //!   request body_bytes`, with `-` for what there is not, and then the body. Cost and sum are the log's own affair.
 //! * `S` a signal, `P` a change of presence, `R` a receipt: a JSON object each.
 //!
@@ -110,7 +110,7 @@ fn entry_frame(entry: &Entry, origin: Option<Origin>) -> String {
     let body = body::encode(from.as_ref(), key.as_deref(), body);
     let prev = if prev.is_empty() { "-" } else { &**prev };
     let cost = entry.cost_bytes();
-    format!("{epoch} {seq} {tag} {prev} {count} {time_ms} {cost} {cost} {}\n{body}", end_of_line(origin, &body))
+    format!("{epoch} {seq} {tag} {count} {time_ms} {prev} {cost} {cost} {}\n{body}", end_of_line(origin, &body))
 }
 
 /// Reads a frame; nothing where it is none.
@@ -133,8 +133,8 @@ fn entries(room: &RoomName, mut rest: &str) -> Option<Vec<Envelope>> {
         let (line, after) = rest.split_once('\n')?;
         let mut words = line.split(' ');
         let mut word = || words.next().filter(|word| !word.is_empty());
-        let (epoch, seq, tag, prev) = (word()?, word()?, word()?, word()?);
-        let (count, time_ms, _cost, _sum) = (word()?, word()?, word()?, word()?);
+        let (epoch, seq, tag, count) = (word()?, word()?, word()?, word()?);
+        let (time_ms, prev, _cost, _sum) = (word()?, word()?, word()?, word()?);
         let (connection, request, bytes) = (word()?, word()?, word()?);
         if word().is_some() {
             return None;

@@ -172,9 +172,8 @@ local function append(room, form, tag, user, cost, origin, body)
   if log.first == seq then log.oldest_ms, log.kept_changed = log.time_ms, true end
   if log.limits ~= form.limits then log.limits, log.fresh_ms, log.kept_changed = form.limits, 0, true end
 
-  local h = format(
-    '%s %d %s %s %d %d %s %d', log.epoch, seq, tag, prev, log.count, log.time_ms, cost, log.sum
-  )
+  local marker = marker_text(log.epoch, seq, tag, log.count, log.time_ms)
+  local h = format('%s %s %s %d', marker, prev, cost, log.sum)
   call('XADD', log.log_key, format('%d-0', seq), 'h', h, 'b', body)
   local frame, size = room.frame, room.frame_size
   frame[size + 1], frame[size + 2], frame[size + 3], frame[size + 4], frame[size + 5] = h, ' ', origin, '\n', body
@@ -182,7 +181,7 @@ local function append(room, form, tag, user, cost, origin, body)
   if form.is_message and user ~= '' then
     local markers = room.markers
     local last = #markers
-    markers[last + 1], markers[last + 2] = user, h
+    markers[last + 1], markers[last + 2] = user, marker
   end
   return seq
 end

@@ -85,9 +85,9 @@ fn page(answer: &[Value]) -> Option<Page> {
         // Epoch and number are known.
         let mut words = h.split(' ').skip(2);
         let mut word = || words.next();
-        let place = [word()?, word()?, word()?, word()?];
+        let (tag, count, time_ms, prev) = (word()?, word()?, word()?, word()?);
         let last = read.last().map_or(&head.pos, |entry| &entry.pos);
-        let place = Place::read(Some(last), &head.pos.epoch, seq, place)?;
+        let place = Place::read(Some(last), &head.pos.epoch, seq, [tag, prev, count, time_ms])?;
         read.push(Arc::new(body::decode(place, &b)?));
         seq += 1;
     }

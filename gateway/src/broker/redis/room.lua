@@ -46,7 +46,7 @@ end
 
 -- Tag, count, time, cost and sum, by an entry's h.
 local function read_h(h)
-  local tag, count, time_ms, cost, sum = string.match(h, '^%w+ %d+ (%w+) %S+ (%d+) (%d+) (%d+) (%d+)$')
+  local tag, count, time_ms, cost, sum = string.match(h, '^%w+ %d+ (%w+) (%d+) (%d+) %S+ (%d+) (%d+)$')
   return tag, tonumber(count), tonumber(time_ms), tonumber(cost), tonumber(sum)
 end
 
