@@ -48,7 +48,9 @@ impl Connection {
     async fn flood(&self) -> Vec<u8> {
         let frame = |number: u32| Bytes::from(number.to_be_bytes().repeat(1_024));
         let all: Vec<Bytes> = (0..(FLOOD_BYTES / 4_096) as u32).map(frame).collect();
-        all.iter().for_each(|frame| self.outbox.reply(frame.clone()));
+        for frame in &all {
+            self.outbox.reply(frame.clone());
+        }
         timeout(PATIENCE, async {
             while self.writer.line.lock().rest.is_empty() {
                 tokio::task::yield_now().await;
