@@ -139,3 +139,6 @@ impl fmt::Debug for Desk {
         f.debug_struct("Desk").field("group", &self.group).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
