@@ -8,6 +8,7 @@ use hubbub_shared::server_frame::{Members, Presence};
 
 use super::{Client, Request};
 use crate::common::Common;
+use crate::phase::Phase;
 
 /// As many members as the gateway gives at once.
 const PAGE: u64 = 250;
@@ -60,6 +61,10 @@ impl Client {
     }
 
     pub(super) fn presence(&mut self, presence: &Presence, common: &mut Common) {
+        if common.shared.current.get().phase == Phase::Stop {
+            // Everybody is saying goodbye, those of other threads perhaps before this one has heard of the end.
+            return;
+        }
         let index = common.shared.room(&presence.room).and_then(|room| self.membership_of(room));
         let (Some(index), Some(watch)) = (index, self.watch.as_mut()) else {
             return common.tallies.breaches.add("presence that nobody asked for");

@@ -116,7 +116,7 @@ impl Log {
     fn tell(&self, number: usize, room: &str, joined: Option<&str>, left: Option<&str>) {
         let frame = ServerFrame::Presence(Presence {
             room: room.to_owned(),
-            count: self.users.len() as u64,
+            count: self.users.values().collect::<HashSet<_>>().len() as u64,
             joined: joined.map(|user| Author { user: user.to_owned(), name: None }).into_iter().collect(),
             left: left.map(str::to_owned).into_iter().collect(),
             resync: false,
@@ -130,7 +130,9 @@ impl Log {
 
     fn forget(&mut self, number: usize, room: &str, fault: Fault) {
         self.members.retain(|(member, _)| *member != number);
+        // Who has come back on another connection before this one was found to have ended is still there.
         if let Some(user) = self.users.remove(&number)
+            && !self.users.values().any(|other| *other == user)
             && fault != Fault::Ghosts
         {
             self.tell(number, room, None, Some(&user));
