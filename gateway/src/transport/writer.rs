@@ -21,7 +21,7 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// What the system may hold that it has not sent yet. Left to itself it takes megabytes, says that it takes more only
 /// once a third of them has gone, and so makes a client that reads slowly look like one that does not read.
 const UNSENT_BYTES: u32 = 128 * 1024;
-/// What may wait of the answers to a client's pings and close; beyond it nothing more is read of it.
+/// What may wait of the answers to a client's pings.
 const CONTROL_BYTES: usize = 1_024;
 
 /// The first byte of a close frame.
@@ -67,8 +67,6 @@ struct Line {
     rest: Bytes,
     /// Control frames, and the last frames of a connection.
     control: Vec<u8>,
-    /// Whoever has more of that than fits.
-    control_waker: Option<Waker>,
     /// Where the frames come from.
     source: Source,
 }
@@ -119,26 +117,25 @@ impl Writer {
         &self.socket
     }
 
-    /// Puts what the WebSocket itself has to say in line, between two frames. A close frame is the last one.
-    pub(super) fn poll_control(self: &Arc<Self>, bytes: &[u8], cx: &Context<'_>) -> Poll<io::Result<usize>> {
+    /// Puts what the WebSocket itself has to say in line, between two frames. A close frame is the last one; pongs that
+    /// find no room are let go, as a client that sends pings faster than it reads is owed only the newest.
+    pub(super) fn control(self: &Arc<Self>, frames: &[u8]) -> io::Result<()> {
         {
             let mut line = self.line.lock();
             match line.source {
-                Source::Closed => return Poll::Ready(Ok(bytes.len())),
-                Source::Broken => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+                Source::Closed => return Ok(()),
+                Source::Broken => return Err(io::ErrorKind::BrokenPipe.into()),
                 Source::None | Source::Outbox(_) | Source::Finished => {}
             }
-            if line.control.len() + bytes.len() > CONTROL_BYTES {
-                line.control_waker = Some(cx.waker().clone());
-                return Poll::Pending;
-            }
-            line.control.extend_from_slice(bytes);
-            if has_close(bytes) {
+            if has_close(frames) {
                 line.source = Source::Closed;
+            } else if line.control.len() + frames.len() > CONTROL_BYTES {
+                return Ok(());
             }
+            line.control.extend_from_slice(frames);
         }
         self.queue();
-        Poll::Ready(Ok(bytes.len()))
+        Ok(())
     }
 
     /// The socket is not used any more, whatever is left in line.
@@ -160,19 +157,15 @@ impl Writer {
         // First, so that whatever comes from here on gets a turn of its own.
         self.in_line.store(false, Ordering::Release);
         let waker = Waker::from(self.clone());
-        let (turn, finished, woken) = {
+        let (turn, finished) = {
             let mut line = self.line.lock();
             let turn = self.write(&mut line, scratch, &Context::from_waker(&waker));
             let finished = match turn {
                 Ok(Turn::Idle) => matches!(line.source, Source::Finished | Source::Closed),
                 Ok(Turn::More | Turn::Blocked) | Err(_) => false,
             };
-            let woken = if line.control.is_empty() { line.control_waker.take() } else { None };
-            (turn, finished, woken)
+            (turn, finished)
         };
-        if let Some(woken) = woken {
-            woken.wake();
-        }
         if finished {
             self.moved.notify_one();
         }
