@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -30,6 +30,7 @@ struct Shared {
     is_mute: AtomicBool,
     /// What must not come through on a connection that subscribes.
     lost: Mutex<Option<Vec<u8>>>,
+    losses: AtomicUsize,
     streams: Mutex<Vec<TcpStream>>,
 }
 
@@ -69,6 +70,11 @@ impl Proxy {
         *self.shared.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.as_bytes().to_vec());
     }
 
+    /// How many times something was lost so far.
+    pub fn losses(&self) -> usize {
+        self.shared.losses.load(Ordering::Relaxed)
+    }
+
     /// From here on nothing comes from the server on connections that subscribe, neither on those that are open nor on new
     /// ones. They stay open.
     pub fn mute_subscriptions(&self) {
@@ -97,7 +103,10 @@ impl Drop for Proxy {
 
 impl Shared {
     fn loses(&self, chunk: &[u8]) -> bool {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|text| contains(chunk, text))
+        let loses =
+            self.lost.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|text| contains(chunk, text));
+        self.losses.fetch_add(usize::from(loses), Ordering::Relaxed);
+        loses
     }
 
     fn connect(self: &Arc<Self>, client: TcpStream) {

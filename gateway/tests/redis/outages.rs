@@ -205,4 +205,5 @@ async fn an_envelope_that_is_lost_without_a_word_is_missed() {
     proxy.lose("second");
     let sent = ada.says("general", "second").await;
     assert_eq!(bob.expect("message").await["pos"], sent["pos"]);
+    assert_ne!(proxy.losses(), 0);
 }
