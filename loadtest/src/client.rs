@@ -20,8 +20,8 @@ use self::asked::{Asked, Request, Unanswered};
 pub(crate) use self::reading::Ready;
 pub(crate) use self::watch::Told;
 use self::watch::Watch;
-use crate::common::{Action, Common, Timer};
 use crate::connection::{self, Connection, Ending};
+use crate::local::{Action, Local, Timer};
 use crate::numbers::Numbers;
 use crate::phase::Phase;
 use crate::schedule;
@@ -187,53 +187,53 @@ impl Client {
     }
 
     /// Begins to connect.
-    pub(crate) fn connect(&mut self, common: &mut Common, now: Instant) {
+    pub(crate) fn connect(&mut self, local: &mut Local, now: Instant) {
         if self.stage != Stage::Away {
             return;
         }
         (self.since, self.heard) = (now, now);
         (self.is_on_the_way, self.stage) = (true, Stage::Connecting);
-        common.on_the_way += 1;
-        let (target, source) = common.shared.target(self.number);
-        match Connection::open(target.address, source, &common.registry, mio::Token(self.index as usize)) {
+        local.on_the_way += 1;
+        let (target, source) = local.shared.target(self.number);
+        match Connection::open(target.address, source, &local.registry, mio::Token(self.index as usize)) {
             Ok(connection) => self.connection = Some(connection),
-            Err(error) => self.fail(&connection::failure(&error), common, now),
+            Err(error) => self.fail(&connection::failure(&error), local, now),
         }
     }
 
     /// Makes an appointment, which holds as long as this connection.
-    fn set(&self, action: Action, at: Instant, common: &mut Common) {
+    fn set(&self, action: Action, at: Instant, local: &mut Local) {
         let timer = Timer { at, client: self.index, connection: self.connections, action };
-        common.timers.push(Reverse(timer));
+        local.timers.push(Reverse(timer));
     }
 
-    fn arrive_or_not(&mut self, is_in_rooms: bool, common: &mut Common) {
+    fn arrive_or_not(&mut self, is_in_rooms: bool, local: &mut Local) {
         match (std::mem::replace(&mut self.is_in_rooms, is_in_rooms), is_in_rooms) {
-            (false, true) => common.in_rooms += 1,
-            (true, false) => common.in_rooms -= 1,
+            (false, true) => local.in_rooms += 1,
+            (true, false) => local.in_rooms -= 1,
             (false, false) | (true, true) => {}
         }
     }
 
     /// Something about the subscriptions has changed.
-    fn look_around(&mut self, common: &mut Common, now: Instant) {
+    fn look_around(&mut self, local: &mut Local, now: Instant) {
         if self.stage != Stage::Here || !self.memberships.iter().all(Membership::is_settled) {
-            return self.arrive_or_not(false, common);
+            return self.arrive_or_not(false, local);
         }
-        self.arrive_or_not(true, common);
+        self.arrive_or_not(true, local);
         if std::mem::take(&mut self.is_on_the_way) {
-            common.on_the_way -= 1;
+            local.on_the_way -= 1;
         }
-        self.look_whether_back(common, now);
+        self.look_whether_back(local, now);
     }
 
     /// Tells when a client that was cut is back where it was.
-    fn look_whether_back(&mut self, common: &mut Common, now: Instant) {
-        if self.is_returning && self.is_in_rooms && self.has_caught_up(&common.shared) {
+    fn look_whether_back(&mut self, local: &mut Local, now: Instant) {
+        if self.is_returning && self.is_in_rooms && self.has_caught_up(&local.shared) {
             self.is_returning = false;
-            let missed = common.shared.started.get().is_some();
-            let stage = if missed { &mut common.latencies.recovered } else { &mut common.latencies.returned };
-            stage.record(now - common.since);
+            let missed = local.shared.started.get().is_some();
+            let stage = if missed { &mut local.latencies.recovered } else { &mut local.latencies.returned };
+            stage.record(now - local.since);
         }
     }
 
@@ -242,32 +242,32 @@ impl Client {
     }
 
     /// A phase begins.
-    pub(crate) fn begin(&mut self, common: &mut Common, now: Instant) {
-        let plan = &common.shared.plan;
+    pub(crate) fn begin(&mut self, local: &mut Local, now: Instant) {
+        let plan = &local.shared.plan;
         let stays = plan.sender(self.number).is_some();
         let churns = plan.churns(self.number);
-        match common.turn.phase {
-            Phase::Cut if !stays => self.cut(common),
+        match local.turn.phase {
+            Phase::Cut if !stays => self.cut(local),
             Phase::Return if self.stage == Stage::Cut => {
                 (self.stage, self.attempts, self.is_returning) = (Stage::Away, 0, true);
-                common.lined_up.push_back(self.index);
+                local.lined_up.push_back(self.index);
             }
             Phase::Send if self.reads_slowly && self.stage == Stage::Here => {
                 self.is_paused = true;
                 let until = now + plan.slow_for;
-                self.set(Action::Awake, until, common);
+                self.set(Action::Awake, until, local);
             }
-            Phase::Send if churns && self.stage == Stage::Here => self.set_churn(common, now),
+            Phase::Send if churns && self.stage == Stage::Here => self.set_churn(local, now),
             // Half of those who came and went are gone in the end, half of them without a word.
             Phase::Settle if churns && self.number % 2 == 1 => {
                 self.has_left = true;
                 if self.number % 4 == 1 {
-                    self.leave_for_good(common);
+                    self.leave_for_good(local);
                 } else {
-                    self.cut(common);
+                    self.cut(local);
                 }
             }
-            Phase::Stop => self.stop(common, now),
+            Phase::Stop => self.stop(local, now),
             Phase::Connect
             | Phase::Cut
             | Phase::Return
@@ -279,36 +279,36 @@ impl Client {
         }
     }
 
-    fn set_churn(&mut self, common: &mut Common, now: Instant) {
-        let pause = common.shared.plan.churn_every.mul_f64(schedule::exponential(&mut self.random));
-        self.set(Action::Churn, now + pause, common);
+    fn set_churn(&mut self, local: &mut Local, now: Instant) {
+        let pause = local.shared.plan.churn_every.mul_f64(schedule::exponential(&mut self.random));
+        self.set(Action::Churn, now + pause, local);
     }
 
-    fn stop(&mut self, common: &mut Common, now: Instant) {
+    fn stop(&mut self, local: &mut Local, now: Instant) {
         let is_there = self.memberships.iter().all(|each| each.subscription.is_owed_the_rest());
-        common.tallies.stayed += u64::from(is_there || self.has_left);
-        common.tallies.came += u64::from(self.came);
+        local.tallies.stayed += u64::from(is_there || self.has_left);
+        local.tallies.came += u64::from(self.came);
         self.unanswered.extend(std::mem::take(&mut self.asked).into_messages());
-        common.tallies.unanswered += self.unanswered.len() as u64;
+        local.tallies.unanswered += self.unanswered.len() as u64;
         // What comes during the farewell is not a part of the run.
-        common.rests.push(Rest {
+        local.rests.push(Rest {
             user: self.user.take(),
             memberships: std::mem::take(&mut self.memberships),
             told: self.watch.take().map(|watch| watch.into_told()),
         });
-        self.say_goodbye(After::Over, common, now);
+        self.say_goodbye(After::Over, local, now);
     }
 
     /// Whether waiting would change nothing in this phase.
-    pub(crate) fn is_done(&self, common: &Common) -> bool {
+    pub(crate) fn is_done(&self, local: &Local) -> bool {
         let is_settled = || matches!(self.stage, Stage::Here) && self.memberships.iter().all(Membership::is_settled);
-        match (self.stage, common.turn.phase) {
+        match (self.stage, local.turn.phase) {
             (_, Phase::Settle | Phase::Hold) => false,
             (Stage::Over | Stage::Cut, _) | (_, Phase::Cut) => true,
             (_, Phase::Connect) => is_settled(),
-            (_, Phase::Send) => common.shared.plan.listen && is_settled() && self.has_caught_up(&common.shared),
-            (_, Phase::Answer) => is_settled() && self.asked.is_empty() && self.due(common).is_none(),
-            (_, Phase::Return | Phase::CatchUp) => is_settled() && self.has_caught_up(&common.shared),
+            (_, Phase::Send) => local.shared.plan.listen && is_settled() && self.has_caught_up(&local.shared),
+            (_, Phase::Answer) => is_settled() && self.asked.is_empty() && self.due(local).is_none(),
+            (_, Phase::Return | Phase::CatchUp) => is_settled() && self.has_caught_up(&local.shared),
             (_, Phase::Stop) => false,
         }
     }
@@ -319,45 +319,45 @@ impl Client {
     }
 
     /// Looks whether the server has been silent for too long.
-    pub(crate) fn look_for_silence(&mut self, common: &mut Common, now: Instant) {
+    pub(crate) fn look_for_silence(&mut self, local: &mut Local, now: Instant) {
         let silence = now.saturating_duration_since(self.heard);
         match self.stage {
             Stage::Connecting | Stage::Upgrading if silence > CONNECT_TIMEOUT => {
-                self.fail(&format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()), common, now);
+                self.fail(&format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()), local, now);
             }
             Stage::Greeting if silence > WELCOME_TIMEOUT => {
-                self.fail("the hello was not answered in time", common, now);
+                self.fail("the hello was not answered in time", local, now);
             }
             Stage::Here if silence > self.silence_max && !self.is_paused => {
-                common.tallies.closes.add("left, because the gateway fell silent");
-                self.drop_connection(common);
-                self.come_back(Duration::ZERO, common, now);
+                local.tallies.closes.add("left, because the gateway fell silent");
+                self.drop_connection(local);
+                self.come_back(Duration::ZERO, local, now);
             }
             _ => {}
         }
     }
 
     /// An appointment is due.
-    pub(crate) fn act(&mut self, timer: Timer, common: &mut Common, buffer: &mut Vec<u8>, now: Instant) {
+    pub(crate) fn act(&mut self, timer: Timer, local: &mut Local, buffer: &mut Vec<u8>, now: Instant) {
         if timer.connection != self.connections {
             return;
         }
         match timer.action {
-            Action::Connect => common.lined_up.push_back(self.index),
-            Action::Churn if common.turn.phase == Phase::Send && !self.has_left => self.churn(common, now),
-            Action::Part if self.is_parting => self.part(common, now),
-            Action::Move => self.say_goodbye(After::Return(Duration::ZERO), common, now),
+            Action::Connect => local.lined_up.push_back(self.index),
+            Action::Churn if local.turn.phase == Phase::Send && !self.has_left => self.churn(local, now),
+            Action::Part if self.is_parting => self.part(local, now),
+            Action::Move => self.say_goodbye(After::Return(Duration::ZERO), local, now),
             Action::Rejoin { subscription } => {
                 if self.stage == Stage::Here {
-                    self.join(subscription as usize, common, now);
+                    self.join(subscription as usize, local, now);
                     self.flush();
                 }
             }
             Action::Awake => {
                 (self.is_paused, self.heard) = (false, now);
-                self.read(true, common, buffer);
+                self.read(true, local, buffer);
             }
-            Action::GiveUp => self.ended(&Ending::Lost, common, now),
+            Action::GiveUp => self.ended(&Ending::Lost, local, now),
             Action::Churn | Action::Part => {}
         }
     }
@@ -369,36 +369,36 @@ impl Client {
     }
 
     /// Is let in.
-    fn welcome(&mut self, common: &mut Common, now: Instant) {
-        common.tallies.welcomed += 1;
-        common.latencies.welcomed.record(now - self.heard);
+    fn welcome(&mut self, local: &mut Local, now: Instant) {
+        local.tallies.welcomed += 1;
+        local.latencies.welcomed.record(now - self.heard);
         if !std::mem::replace(&mut self.came, true) {
-            let due = match common.shared.plan.connect_rate {
+            let due = match local.shared.plan.connect_rate {
                 ConnectRate::Max => self.since,
-                ConnectRate::PerSecond(_) => common.shared.opened + common.shared.plan.connect_due(self.number),
+                ConnectRate::PerSecond(_) => local.shared.opened + local.shared.plan.connect_due(self.number),
             };
-            common.latencies.connected.record(now.saturating_duration_since(due));
+            local.latencies.connected.record(now.saturating_duration_since(due));
         }
         (self.stage, self.since, self.heard) = (Stage::Here, now, now);
         self.not_before = Duration::ZERO;
-        self.arrive(common, now);
+        self.arrive(local, now);
     }
 
     /// Takes up where the last connection ended.
-    fn arrive(&mut self, common: &mut Common, now: Instant) {
+    fn arrive(&mut self, local: &mut Local, now: Instant) {
         for subscription in 0..self.memberships.len() {
             if self.memberships[subscription].subscription.state() == State::Absent {
-                self.join(subscription, common, now);
+                self.join(subscription, local, now);
             }
         }
         for Unanswered { message, subscription } in std::mem::take(&mut self.unanswered) {
-            common.tallies.sent_again += 1;
-            self.send(message, subscription, None, common);
+            local.tallies.sent_again += 1;
+            self.send(message, subscription, None, local);
         }
-        if common.turn.phase == Phase::Send && common.shared.plan.churns(self.number) {
-            self.set_churn(common, now);
+        if local.turn.phase == Phase::Send && local.shared.plan.churns(self.number) {
+            self.set_churn(local, now);
         }
-        self.send_what_is_due(common, now);
+        self.send_what_is_due(local, now);
     }
 }
 

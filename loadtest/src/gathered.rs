@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Membership, Told};
-use crate::common::Spread;
 use crate::latency::Latencies;
 use crate::ledger::{Ledger, RoomResult};
+use crate::local::Spread;
 use crate::shared::Shared;
 use crate::tally::Tallies;
 use crate::worker::{Marks, Outcome};
@@ -50,17 +50,17 @@ impl Gathered {
         };
         let mut ledgers: HashMap<u32, Ledger, ahash::RandomState> = HashMap::default();
         let mut rests = Vec::with_capacity(shared.plan.clients);
-        for Outcome { common, marks } in outcomes {
+        for Outcome { local, marks } in outcomes {
             gathered.marks.push(marks);
-            gathered.tallies.merge(common.tallies);
-            gathered.latencies.add(&common.latencies);
+            gathered.tallies.merge(local.tallies);
+            gathered.latencies.add(&local.latencies);
             if gathered.spreads.is_empty() {
-                gathered.spreads = common.spreads;
+                gathered.spreads = local.spreads;
             } else {
-                gathered.spreads.iter_mut().zip(&common.spreads).for_each(|(all, each)| all.merge(each));
+                gathered.spreads.iter_mut().zip(&local.spreads).for_each(|(all, each)| all.merge(each));
             }
-            rests.extend(common.rests);
-            for (room, ledger) in common.ledgers {
+            rests.extend(local.rests);
+            for (room, ledger) in local.ledgers {
                 match ledgers.entry(room) {
                     std::collections::hash_map::Entry::Occupied(mut all) => all.get_mut().merge(ledger),
                     std::collections::hash_map::Entry::Vacant(empty) => {

@@ -1,4 +1,4 @@
-//! What the clients of one thread have in common. Nobody else touches it until the run is over.
+//! What belongs to one thread, for all its clients. Nobody else touches it until the run is over.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -102,8 +102,8 @@ impl Spread {
     }
 }
 
-/// What the clients of one thread have in common.
-pub(crate) struct Common {
+/// What belongs to one thread, for all its clients.
+pub(crate) struct Local {
     pub(crate) shared: Arc<Shared>,
     pub(crate) registry: Registry,
     pub(crate) turn: Turn,
@@ -126,7 +126,7 @@ pub(crate) struct Common {
     pub(crate) rests: Vec<Rest>,
 }
 
-impl Common {
+impl Local {
     pub(crate) fn new(shared: Arc<Shared>, registry: Registry) -> Self {
         let messages = shared.schedule.count();
         let spreads = if messages <= SPREADS_MAX { messages as usize } else { 0 };

@@ -8,7 +8,7 @@
 //! * [`membership`]: which rooms each client is in.
 //! * [`payload`], [`clock`]: what our messages carry, so that a receiver can tell how old they are.
 //! * [`run`], [`phase`], [`shared`]: the phases of a run, from the first connection to the last answer.
-//! * [`worker`], [`common`]: one thread with its event loop, and what its clients have in common.
+//! * [`worker`], [`local`]: one thread with its event loop, and what belongs to it alone.
 //! * [`client`]: one virtual user, who comes back and resumes as a client should.
 //! * [`connection`], [`websocket`]: one connection, and the bytes on it.
 //! * [`wire`]: the languages of other servers.
@@ -28,7 +28,6 @@ mod bench;
 mod client;
 mod clock;
 mod command;
-mod common;
 mod compare;
 mod connection;
 mod floor;
@@ -36,6 +35,7 @@ mod gathered;
 mod html;
 mod latency;
 mod ledger;
+mod local;
 mod membership;
 mod numbers;
 mod pass;

@@ -10,7 +10,7 @@ use mio::{Events, Poll};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::client::{Client, Ready};
-use crate::common::Common;
+use crate::local::Local;
 use crate::phase::Phase;
 use crate::settings::ConnectRate;
 use crate::shared::Shared;
@@ -47,7 +47,7 @@ pub(crate) struct Marks {
 
 /// What one thread leaves behind.
 pub(crate) struct Outcome {
-    pub(crate) common: Common,
+    pub(crate) local: Local,
     pub(crate) marks: Marks,
 }
 
@@ -56,7 +56,7 @@ struct Worker {
     number: usize,
     poll: Poll,
     clients: Vec<Client>,
-    common: Common,
+    local: Local,
     marks: Marks,
     /// What is read, of whichever connection.
     buffer: Vec<u8>,
@@ -74,7 +74,7 @@ struct Worker {
 /// Plays a thread's share of the clients until the run is over.
 pub(crate) fn play(number: usize, shared: Arc<Shared>) -> io::Result<Outcome> {
     let poll = Poll::new()?;
-    let common = Common::new(Arc::clone(&shared), poll.registry().try_clone()?);
+    let local = Local::new(Arc::clone(&shared), poll.registry().try_clone()?);
     let clients = (number..shared.plan.clients).step_by(shared.plan.threads).enumerate();
     let clients: Vec<Client> = clients.map(|(index, client)| Client::new(client, index, &shared)).collect();
     let now = Instant::now();
@@ -83,7 +83,7 @@ pub(crate) fn play(number: usize, shared: Arc<Shared>) -> io::Result<Outcome> {
         poll,
         pending: (0..clients.len() as u32).collect(),
         clients,
-        common,
+        local,
         marks: Marks::default(),
         buffer: Vec::new(),
         next_connect: 0,
@@ -94,7 +94,7 @@ pub(crate) fn play(number: usize, shared: Arc<Shared>) -> io::Result<Outcome> {
     };
     worker.skip_messages_of_others();
     worker.run()?;
-    Ok(Outcome { common: worker.common, marks: worker.marks })
+    Ok(Outcome { local: worker.local, marks: worker.marks })
 }
 
 impl Worker {
@@ -114,7 +114,7 @@ impl Worker {
                     is_over: event.is_read_closed() || event.is_error(),
                 };
                 if let Some(client) = self.clients.get_mut(event.token().0) {
-                    client.ready(ready, &mut self.common, &mut self.buffer);
+                    client.ready(ready, &mut self.local, &mut self.buffer);
                 }
             }
             let now = Instant::now();
@@ -122,8 +122,8 @@ impl Worker {
             self.keep_appointments(now);
             self.connect(now);
             self.follow_the_run(now);
-            let is_stopping = self.common.turn.phase == Phase::Stop;
-            let is_late = now - self.common.since > FAREWELL;
+            let is_stopping = self.local.turn.phase == Phase::Stop;
+            let is_late = now - self.local.since > FAREWELL;
             if is_stopping && (is_late || self.clients.iter().all(Client::is_over)) {
                 return Ok(());
             }
@@ -132,8 +132,8 @@ impl Worker {
 
     /// How long nothing is due but what the sockets bring.
     fn until_something_is_due(&self) -> Duration {
-        let timer = self.common.timers.peek().map(|timer| timer.0.at);
-        let message = if self.common.turn.phase.sends() { self.common.shared.due(self.next_message) } else { None };
+        let timer = self.local.timers.peek().map(|timer| timer.0.at);
+        let message = if self.local.turn.phase.sends() { self.local.shared.due(self.next_message) } else { None };
         let connect = self.next_connect_at();
         let earliest = [timer, message, connect].into_iter().flatten().min();
         earliest.map_or(TICK, |at| at.saturating_duration_since(Instant::now()).min(TICK))
@@ -141,25 +141,25 @@ impl Worker {
 
     /// The client of this thread that sends a message, if one does.
     fn sender_of(&self, message: u64) -> Option<usize> {
-        let plan = &self.common.shared.plan;
+        let plan = &self.local.shared.plan;
         let client = plan.clients - plan.senders + (message % plan.senders.max(1) as u64) as usize;
         (client % plan.threads == self.number).then_some(client / plan.threads)
     }
 
     fn skip_messages_of_others(&mut self) {
-        let count = self.common.shared.schedule.count();
+        let count = self.local.shared.schedule.count();
         while self.next_message < count && self.sender_of(self.next_message).is_none() {
             self.next_message += 1;
         }
     }
 
     fn send_what_is_due(&mut self, now: Instant) {
-        if !self.common.turn.phase.sends() {
+        if !self.local.turn.phase.sends() {
             return;
         }
-        while self.common.shared.due(self.next_message).is_some_and(|at| at <= now) {
+        while self.local.shared.due(self.next_message).is_some_and(|at| at <= now) {
             if let Some(client) = self.sender_of(self.next_message) {
-                self.clients[client].send_what_is_due(&mut self.common, now);
+                self.clients[client].send_what_is_due(&mut self.local, now);
             }
             self.next_message += 1;
             self.skip_messages_of_others();
@@ -167,54 +167,54 @@ impl Worker {
     }
 
     fn keep_appointments(&mut self, now: Instant) {
-        while let Some(timer) = self.common.timers.peek().map(|timer| timer.0)
+        while let Some(timer) = self.local.timers.peek().map(|timer| timer.0)
             && timer.at <= now
         {
-            self.common.timers.pop();
-            self.clients[timer.client as usize].act(timer, &mut self.common, &mut self.buffer, now);
+            self.local.timers.pop();
+            self.clients[timer.client as usize].act(timer, &mut self.local, &mut self.buffer, now);
         }
     }
 
     /// When the next client begins to connect, if it has not.
     fn next_connect_at(&self) -> Option<Instant> {
-        let plan = &self.common.shared.plan;
+        let plan = &self.local.shared.plan;
         let client = self.number + self.next_connect * plan.threads;
         (self.next_connect < self.clients.len() && self.has_room_for_another())
-            .then(|| self.common.shared.opened + plan.connect_due(client))
+            .then(|| self.local.shared.opened + plan.connect_due(client))
     }
 
     /// Whether another connection may be on its way. Where they come at a rate, however slow the server is, any may.
     fn has_room_for_another(&self) -> bool {
-        let plan = &self.common.shared.plan;
+        let plan = &self.local.shared.plan;
         let share = plan.connects_in_flight.div_ceil(plan.threads);
-        plan.connect_rate != ConnectRate::Max || self.common.on_the_way < share
+        plan.connect_rate != ConnectRate::Max || self.local.on_the_way < share
     }
 
     fn connect(&mut self, now: Instant) {
-        if self.common.turn.phase == Phase::Stop {
+        if self.local.turn.phase == Phase::Stop {
             return;
         }
         while let Some(at) = self.next_connect_at()
             && at <= now
         {
-            self.clients[self.next_connect].connect(&mut self.common, Instant::now());
+            self.clients[self.next_connect].connect(&mut self.local, Instant::now());
             self.next_connect += 1;
         }
         while self.has_room_for_another()
-            && let Some(client) = self.common.lined_up.pop_front()
+            && let Some(client) = self.local.lined_up.pop_front()
         {
-            self.clients[client as usize].connect(&mut self.common, Instant::now());
+            self.clients[client as usize].connect(&mut self.local, Instant::now());
         }
     }
 
     /// Looks what the run is at, and tells how far this thread is.
     fn follow_the_run(&mut self, now: Instant) {
-        let turn = self.common.shared.current.get();
-        if turn != self.common.turn {
-            (self.common.turn, self.common.since) = (turn, now);
+        let turn = self.local.shared.current.get();
+        if turn != self.local.turn {
+            (self.local.turn, self.local.since) = (turn, now);
             self.mark(turn.phase);
             for client in &mut self.clients {
-                client.begin(&mut self.common, now);
+                client.begin(&mut self.local, now);
             }
             self.pending = (0..self.clients.len() as u32).collect();
         } else if now - self.told_at < TICK {
@@ -222,23 +222,23 @@ impl Worker {
         }
         self.told_at = now;
         while let Some(last) = self.pending.last()
-            && self.clients[*last as usize].is_done(&self.common)
+            && self.clients[*last as usize].is_done(&self.local)
         {
             self.pending.pop();
         }
-        let progress = &self.common.shared.progress[self.number];
-        progress.in_rooms.store(self.common.in_rooms, Ordering::Relaxed);
-        progress.sent.store(self.common.tallies.sent, Ordering::Relaxed);
-        progress.deliveries.store(self.common.tallies.deliveries, Ordering::Relaxed);
+        let progress = &self.local.shared.progress[self.number];
+        progress.in_rooms.store(self.local.in_rooms, Ordering::Relaxed);
+        progress.sent.store(self.local.tallies.sent, Ordering::Relaxed);
+        progress.deliveries.store(self.local.tallies.deliveries, Ordering::Relaxed);
         if now - self.percentile_at >= PERCENTILE_EVERY {
             self.percentile_at = now;
-            progress.p99_us.store(self.common.latencies.delivered.p99_us(), Ordering::Relaxed);
+            progress.p99_us.store(self.local.latencies.delivered.p99_us(), Ordering::Relaxed);
         }
-        progress.set_pending(self.common.turn, self.pending.len());
+        progress.set_pending(self.local.turn, self.pending.len());
         if now - self.listened_at >= SILENCE_EVERY {
             self.listened_at = now;
             for client in &mut self.clients {
-                client.look_for_silence(&mut self.common, now);
+                client.look_for_silence(&mut self.local, now);
             }
         }
     }
@@ -247,7 +247,7 @@ impl Worker {
         let cpu = clock_gettime(ClockId::ThreadCPUTime);
         let mark = Mark {
             cpu: Duration::new(cpu.tv_sec as u64, cpu.tv_nsec as u32),
-            deliveries: self.common.tallies.deliveries,
+            deliveries: self.local.tallies.deliveries,
         };
         match phase {
             Phase::Send => {

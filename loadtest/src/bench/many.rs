@@ -134,7 +134,7 @@ pub(crate) fn many(arguments: &ManyArguments, out: &mut impl Write) -> Result<Ma
 }
 
 /// What all generators of the run have in common.
-fn common(command: &mut Command, run: &str, messages: u64) {
+fn local(command: &mut Command, run: &str, messages: u64) {
     let duration = format!("{}s", messages * EVERY_S);
     command.args(["--run", run, "--room-prefix", run, "--rooms", "1", "--rate", RATE, "--duration", &duration]);
 }
@@ -144,7 +144,7 @@ fn send(site: &Site, port: u16, run: &str, messages: u64) -> Result<crate::repor
     let json = site.logs.join("many-sender.json");
     let mut sender = command(&site.generator, None);
     sender.args(["run", "--clients", "1", "--senders", "1", "--url", &url(port)]);
-    common(&mut sender, run, messages);
+    local(&mut sender, run, messages);
     step::read_report(sender.arg("--json").arg(&json), &json)
 }
 
@@ -180,7 +180,7 @@ impl Crowd {
         generator.args(["--drain", PATIENCE, "--connect-timeout", CONNECT_MAX, "--url", &url(port)]);
         // From an address of its own, so that local ports last.
         generator.args(["--source", &format!("127.1.{}.{}", number / 200, number % 200 + 1)]);
-        common(&mut generator, run, messages);
+        local(&mut generator, run, messages);
         generator
             .arg("--json")
             .arg(&json)

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{Client, Stage};
-use crate::common::{Common, Known, Ours, Where};
 use crate::connection::{self, Ending, READ_BYTES};
+use crate::local::{Known, Local, Ours, Where};
 use crate::subscription::Fit;
 use crate::websocket::frame::{self, Frame, Opcode, PAYLOAD_BYTES_MAX};
 use crate::websocket::upgrade;
@@ -20,48 +20,48 @@ pub(crate) struct Ready {
 
 impl Client {
     /// The socket is ready for something.
-    pub(crate) fn ready(&mut self, ready: Ready, common: &mut Common, buffer: &mut Vec<u8>) {
+    pub(crate) fn ready(&mut self, ready: Ready, local: &mut Local, buffer: &mut Vec<u8>) {
         if ready.writable && self.stage == Stage::Connecting {
-            self.look_whether_connected(common);
+            self.look_whether_connected(local);
         } else if ready.writable
             && let Some(connection) = self.connection.as_mut()
         {
             let was_full = connection.is_full();
             connection.flush();
             if was_full {
-                self.send_what_is_due(common, Instant::now());
+                self.send_what_is_due(local, Instant::now());
             }
         }
         if (ready.readable || ready.is_over) && !self.is_paused && self.stage != Stage::Connecting {
-            self.read(ready.is_over, common, buffer);
+            self.read(ready.is_over, local, buffer);
         }
     }
 
-    fn look_whether_connected(&mut self, common: &mut Common) {
+    fn look_whether_connected(&mut self, local: &mut Local) {
         let now = Instant::now();
         let Some(connection) = self.connection.as_mut() else {
             return;
         };
         match connection.is_connected() {
             Ok(true) => {
-                common.latencies.tcp_connected.record(now - self.heard);
-                connection.queue_bytes(&common.shared.target(self.number).0.request);
+                local.latencies.tcp_connected.record(now - self.heard);
+                connection.queue_bytes(&local.shared.target(self.number).0.request);
                 connection.flush();
                 (self.stage, self.heard) = (Stage::Upgrading, now);
             }
             Ok(false) => {}
-            Err(error) => self.fail(&connection::failure(&error), common, now),
+            Err(error) => self.fail(&connection::failure(&error), local, now),
         }
     }
 
     /// Reads once, and again while the buffer was filled, or to the end if that is near.
-    pub(super) fn read(&mut self, to_the_end: bool, common: &mut Common, buffer: &mut Vec<u8>) {
+    pub(super) fn read(&mut self, to_the_end: bool, local: &mut Local, buffer: &mut Vec<u8>) {
         while let Some(connection) = self.connection.as_mut() {
             let filled = connection.read(buffer);
             let now = Instant::now();
             let connections = self.connections;
             if filled.new > 0 {
-                let used = self.take(&buffer[..filled.bytes], common, now);
+                let used = self.take(&buffer[..filled.bytes], local, now);
                 match self.connection.as_mut() {
                     Some(connection) if self.connections == connections => {
                         connection.keep(&buffer[used..filled.bytes]);
@@ -72,7 +72,7 @@ impl Client {
                 }
             }
             if filled.is_over {
-                return self.ended(&Ending::Lost, common, now);
+                return self.ended(&Ending::Lost, local, now);
             }
             if filled.new == 0 || filled.new < READ_BYTES && !to_the_end {
                 return;
@@ -81,20 +81,20 @@ impl Client {
     }
 
     /// Takes what came as far as it is complete. Answers how many bytes that was.
-    fn take(&mut self, bytes: &[u8], common: &mut Common, now: Instant) -> usize {
+    fn take(&mut self, bytes: &[u8], local: &mut Local, now: Instant) -> usize {
         let mut used = 0;
         if self.stage == Stage::Upgrading {
             match upgrade::answer(bytes) {
                 Ok(None) => return 0,
                 Ok(Some(length)) => used = length,
                 Err(error) => {
-                    self.fail(&error.to_string(), common, now);
+                    self.fail(&error.to_string(), local, now);
                     return bytes.len();
                 }
             }
-            common.latencies.upgraded.record(now - self.heard);
+            local.latencies.upgraded.record(now - self.heard);
             (self.stage, self.heard) = (Stage::Greeting, now);
-            self.greet(common);
+            self.greet(local);
         }
         let connections = self.connections;
         while self.connections == connections {
@@ -102,12 +102,12 @@ impl Client {
             match frame::read(rest) {
                 Ok(Some(frame)) => {
                     used += frame.payload.end;
-                    self.frame(&frame, rest, common, now);
+                    self.frame(&frame, rest, local, now);
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    common.tallies.breaches.add(&error.to_string());
-                    self.ended(&Ending::Closed(1002), common, now);
+                    local.tallies.breaches.add(&error.to_string());
+                    self.ended(&Ending::Closed(1002), local, now);
                 }
             }
         }
@@ -117,24 +117,24 @@ impl Client {
         used
     }
 
-    fn frame(&mut self, frame: &Frame, bytes: &[u8], common: &mut Common, now: Instant) {
+    fn frame(&mut self, frame: &Frame, bytes: &[u8], local: &mut Local, now: Instant) {
         let payload = &bytes[frame.payload.clone()];
         let Some(connection) = self.connection.as_mut() else {
             return;
         };
         match frame.opcode {
-            Opcode::Text if frame.is_last && connection.message.is_empty() => self.text(payload, common, now),
+            Opcode::Text if frame.is_last && connection.message.is_empty() => self.text(payload, local, now),
             Opcode::Text | Opcode::Continuation => {
                 connection.message.extend_from_slice(payload);
                 if connection.message.len() > PAYLOAD_BYTES_MAX {
-                    common.tallies.breaches.add("a message that is too long");
-                    self.ended(&Ending::Closed(1009), common, now);
+                    local.tallies.breaches.add("a message that is too long");
+                    self.ended(&Ending::Closed(1009), local, now);
                 } else if frame.is_last {
                     let message = std::mem::take(&mut connection.message);
-                    self.text(&message, common, now);
+                    self.text(&message, local, now);
                 }
             }
-            Opcode::Binary => common.tallies.breaches.add("a binary frame"),
+            Opcode::Binary => local.tallies.breaches.add("a binary frame"),
             Opcode::Ping => connection.queue(Opcode::Pong, payload),
             Opcode::Pong => {}
             Opcode::Close => {
@@ -144,37 +144,37 @@ impl Client {
                 };
                 connection.queue(Opcode::Close, payload);
                 connection.flush();
-                self.ended(&Ending::Closed(code), common, now);
+                self.ended(&Ending::Closed(code), local, now);
             }
         }
     }
 
-    fn text(&mut self, bytes: &[u8], common: &mut Common, now: Instant) {
+    fn text(&mut self, bytes: &[u8], local: &mut Local, now: Instant) {
         match self.stage {
             Stage::Greeting | Stage::Here => {}
             _ => return,
         }
-        if let Some(known) = common.recent.find(bytes)
+        if let Some(known) = local.recent.find(bytes)
             && let Some(delivery) = self.deliver(known)
         {
-            return self.delivered(delivery, common, now);
+            return self.delivered(delivery, local, now);
         }
         let Ok(text) = std::str::from_utf8(bytes) else {
-            return common.tallies.breaches.add("a text frame that is no UTF-8");
+            return local.tallies.breaches.add("a text frame that is no UTF-8");
         };
-        match common.shared.plan.language.plain() {
-            None => self.native(text, common, now),
-            Some(language) => self.plain(language, text, common, now),
+        match local.shared.plan.language.plain() {
+            None => self.native(text, local, now),
+            Some(language) => self.plain(language, text, local, now),
         }
     }
 
     /// A frame came that nobody of this thread has been given lately.
-    pub(super) fn deliver_new(&mut self, bytes: &[u8], known: Known, common: &mut Common, now: Instant) {
+    pub(super) fn deliver_new(&mut self, bytes: &[u8], known: Known, local: &mut Local, now: Instant) {
         let Some(delivery) = self.deliver(&known) else {
-            return common.tallies.breaches.add("an entry of a room that was never joined");
+            return local.tallies.breaches.add("an entry of a room that was never joined");
         };
-        common.recent.remember(bytes, known);
-        self.delivered(delivery, common, now);
+        local.recent.remember(bytes, known);
+        self.delivered(delivery, local, now);
     }
 
     /// Notes an entry in its subscription.
@@ -192,13 +192,13 @@ impl Client {
         Some(Delivery { ours: known.ours, is_timed: is_live && fits && !self.reads_slowly })
     }
 
-    fn delivered(&mut self, delivery: Delivery, common: &mut Common, now: Instant) {
-        common.tallies.deliveries += 1;
+    fn delivered(&mut self, delivery: Delivery, local: &mut Local, now: Instant) {
+        local.tallies.deliveries += 1;
         if delivery.is_timed {
-            common.delivered(delivery.ours, now);
+            local.delivered(delivery.ours, now);
         }
         if self.is_returning {
-            self.look_whether_back(common, now);
+            self.look_whether_back(local, now);
         }
     }
 

@@ -7,7 +7,7 @@ use hubbub_shared::client_frame::{ClientInfo, Guest, Hello, Join, Leave, Send};
 use rand::RngExt;
 
 use super::{After, Client, Request, Stage};
-use crate::common::{Action, Common};
+use crate::local::{Action, Local};
 use crate::payload::{Payload, Place};
 use crate::subscription::State;
 use crate::websocket::frame::Opcode;
@@ -29,8 +29,8 @@ impl Client {
     }
 
     /// Says the first word, where that is the client's to say.
-    pub(super) fn greet(&mut self, common: &Common) {
-        let plan = &common.shared.plan;
+    pub(super) fn greet(&mut self, local: &Local) {
+        let plan = &local.shared.plan;
         if plan.language.plain().is_some() {
             return;
         }
@@ -50,8 +50,8 @@ impl Client {
         self.say(&ClientFrame::Hello(hello));
     }
 
-    pub(super) fn join(&mut self, subscription: usize, common: &Common, now: Instant) {
-        let plan = &common.shared.plan;
+    pub(super) fn join(&mut self, subscription: usize, local: &Local, now: Instant) {
+        let plan = &local.shared.plan;
         let each = &mut self.memberships[subscription];
         let since = each.subscription.join().map(|pos| pos.to_string());
         let room = plan.room(each.room as usize);
@@ -69,40 +69,40 @@ impl Client {
     }
 
     /// When the next message is due, if any is before the sending ends.
-    pub(super) fn due(&self, common: &Common) -> Option<Instant> {
-        common.shared.due(self.next)
+    pub(super) fn due(&self, local: &Local) -> Option<Instant> {
+        local.shared.due(self.next)
     }
 
     /// Sends what is due by now, as far as the connection takes it.
-    pub(crate) fn send_what_is_due(&mut self, common: &mut Common, now: Instant) {
+    pub(crate) fn send_what_is_due(&mut self, local: &mut Local, now: Instant) {
         let mut has_sent = false;
         while self.stage == Stage::Here
-            && common.turn.phase.sends()
+            && local.turn.phase.sends()
             && self.connection.as_ref().is_some_and(|connection| !connection.is_full())
-            && let Some(at) = self.due(common)
+            && let Some(at) = self.due(local)
             && at <= now
         {
             has_sent = true;
-            let (message, senders) = (self.next, common.shared.plan.senders as u64);
+            let (message, senders) = (self.next, local.shared.plan.senders as u64);
             self.next += senders;
-            common.tallies.sent += 1;
+            local.tallies.sent += 1;
             // Who was away when the message was due sends it late through no fault of the gateway.
             let due = (at >= self.since).then_some(at);
             if due.is_some() {
-                common.latencies.held_back.record(now - at);
+                local.latencies.held_back.record(now - at);
             }
-            self.send(message, (message / senders) as usize % self.memberships.len(), due, common);
+            self.send(message, (message / senders) as usize % self.memberships.len(), due, local);
         }
         if has_sent {
             self.flush();
             if self.is_parting {
-                self.part(common, now);
+                self.part(local, now);
             }
         }
     }
 
-    pub(super) fn send(&mut self, message: u64, subscription: usize, due: Option<Instant>, common: &Common) {
-        let shared = &common.shared;
+    pub(super) fn send(&mut self, message: u64, subscription: usize, due: Option<Instant>, local: &Local) {
+        let shared = &local.shared;
         let plan = &shared.plan;
         let each = &mut self.memberships[subscription];
         let room = plan.room(each.room as usize);
@@ -126,47 +126,47 @@ impl Client {
     }
 
     /// Leaves a room to come back to it, or makes up its mind to go away altogether.
-    pub(super) fn churn(&mut self, common: &mut Common, now: Instant) {
+    pub(super) fn churn(&mut self, local: &mut Local, now: Instant) {
         if self.stage != Stage::Here {
             return;
         }
-        common.tallies.churned += 1;
+        local.tallies.churned += 1;
         if self.random.random() {
             self.is_parting = true;
-            return self.set(Action::Part, now + PART_WITHIN, common);
+            return self.set(Action::Part, now + PART_WITHIN, local);
         }
         let subscription = self.random.random_range(0..self.memberships.len());
-        self.leave(subscription, common);
-        self.look_around(common, now);
-        self.set_churn(common, now);
+        self.leave(subscription, local);
+        self.look_around(local, now);
+        self.set_churn(local, now);
     }
 
-    fn leave(&mut self, subscription: usize, common: &Common) {
+    fn leave(&mut self, subscription: usize, local: &Local) {
         let each = &mut self.memberships[subscription];
         if each.subscription.state() == State::Joined {
             each.subscription.leave();
-            let room = common.shared.plan.room(each.room as usize);
+            let room = local.shared.plan.room(each.room as usize);
             let id = self.asked.ask(Request::Leave { subscription });
             self.say(&ClientFrame::Leave(Leave { id: Some(id), room }));
             self.flush();
         }
     }
 
-    pub(super) fn leave_for_good(&mut self, common: &Common) {
+    pub(super) fn leave_for_good(&mut self, local: &Local) {
         for subscription in 0..self.memberships.len() {
-            self.leave(subscription, common);
+            self.leave(subscription, local);
         }
     }
 
     /// Goes away for a while, half of the times without a word.
-    pub(super) fn part(&mut self, common: &mut Common, now: Instant) {
+    pub(super) fn part(&mut self, local: &mut Local, now: Instant) {
         let time = AWAY_MAX.mul_f64(self.random.random());
         if self.random.random() {
-            self.say_goodbye(After::Return(time), common, now);
+            self.say_goodbye(After::Return(time), local, now);
         } else {
             self.flush();
-            self.drop_connection(common);
-            self.set(Action::Connect, now + time, common);
+            self.drop_connection(local);
+            self.set(Action::Connect, now + time, local);
         }
     }
 }

@@ -7,7 +7,7 @@ use hubbub_shared::client_frame::MembersRequest;
 use hubbub_shared::server_frame::{Members, Presence};
 
 use super::{Client, Request};
-use crate::common::Common;
+use crate::local::Local;
 use crate::phase::Phase;
 
 /// As many members as the gateway gives at once.
@@ -37,9 +37,9 @@ impl Watch {
 }
 
 impl Client {
-    pub(super) fn ask_for_members(&mut self, subscription: usize, after: Option<String>, common: &Common) {
+    pub(super) fn ask_for_members(&mut self, subscription: usize, after: Option<String>, local: &Local) {
         let id = self.asked.ask(Request::Members { subscription });
-        let room = common.shared.plan.room(self.memberships[subscription].room as usize);
+        let room = local.shared.plan.room(self.memberships[subscription].room as usize);
         self.say(&ClientFrame::Members(MembersRequest { id: Some(id), room, limit: Some(PAGE), after: after.clone() }));
         if after.is_none()
             && let Some(watch) = self.watch.as_mut()
@@ -48,7 +48,7 @@ impl Client {
         }
     }
 
-    pub(super) fn members(&mut self, page: Members, subscription: usize, common: &Common) {
+    pub(super) fn members(&mut self, page: Members, subscription: usize, local: &Local) {
         let Some(watch) = self.watch.as_mut() else {
             return;
         };
@@ -56,18 +56,18 @@ impl Client {
         watch.count = page.count;
         watch.users.extend(page.members.into_iter().map(|member| member.user));
         if page.next.is_some() {
-            self.ask_for_members(subscription, page.next, common);
+            self.ask_for_members(subscription, page.next, local);
         }
     }
 
-    pub(super) fn presence(&mut self, presence: &Presence, common: &mut Common) {
-        if common.shared.current.get().phase == Phase::Stop {
+    pub(super) fn presence(&mut self, presence: &Presence, local: &mut Local) {
+        if local.shared.current.get().phase == Phase::Stop {
             // Everybody is saying goodbye, those of other threads perhaps before this one has heard of the end.
             return;
         }
-        let index = common.shared.room(&presence.room).and_then(|room| self.membership_of(room));
+        let index = local.shared.room(&presence.room).and_then(|room| self.membership_of(room));
         let (Some(index), Some(watch)) = (index, self.watch.as_mut()) else {
-            return common.tallies.breaches.add("presence that nobody asked for");
+            return local.tallies.breaches.add("presence that nobody asked for");
         };
         watch.count = presence.count;
         watch.users.extend(presence.joined.iter().map(|user| user.user.clone()));
@@ -75,7 +75,7 @@ impl Client {
             watch.users.remove(user);
         }
         if presence.resync {
-            self.ask_for_members(index, None, common);
+            self.ask_for_members(index, None, local);
         }
     }
 }

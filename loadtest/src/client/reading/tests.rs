@@ -17,7 +17,7 @@ const JOINED: &str = r#"{"type":"joined","id":1,"room":"r0","seq":0,"pos":"k-0",
 /// A client, and the server's end of its connection.
 struct Stage {
     poll: Poll,
-    common: Common,
+    local: Local,
     client: Client,
     buffer: Vec<u8>,
     server: TcpStream,
@@ -29,11 +29,11 @@ impl Stage {
         let line = format!("--url ws://{} -n 1 --room-prefix r", listener.local_addr().unwrap());
         let shared = Arc::new(Shared::new(Plan::new(RunArguments::parse_words(&line)).unwrap()).unwrap());
         let poll = Poll::new().unwrap();
-        let mut common = Common::new(Arc::clone(&shared), poll.registry().try_clone().unwrap());
+        let mut local = Local::new(Arc::clone(&shared), poll.registry().try_clone().unwrap());
         let mut client = Client::new(0, 0, &shared);
-        client.connect(&mut common, Instant::now());
+        client.connect(&mut local, Instant::now());
         let (server, _) = listener.accept().unwrap();
-        Self { poll, common, client, buffer: Vec::new(), server }
+        Self { poll, local, client, buffer: Vec::new(), server }
     }
 
     /// Serves the client until nothing is ready any more.
@@ -50,7 +50,7 @@ impl Stage {
                     writable: event.is_writable(),
                     is_over: event.is_read_closed(),
                 };
-                self.client.ready(ready, &mut self.common, &mut self.buffer);
+                self.client.ready(ready, &mut self.local, &mut self.buffer);
             }
         }
     }
@@ -106,7 +106,7 @@ fn it_is_the_same_wherever_the_bytes_are_split() {
     for byte in [UPGRADED.as_bytes(), &frame(0x81, WELCOME)].concat() {
         stage.server.write_all(&[byte]).unwrap();
         let ready = Ready { readable: true, writable: false, is_over: false };
-        stage.client.ready(ready, &mut stage.common, &mut stage.buffer);
+        stage.client.ready(ready, &mut stage.local, &mut stage.buffer);
     }
     stage.turn();
     let all = [frame(0x81, JOINED), frame(0x81, &entry(1)), frame(0x89, "p"), frame(0x81, &entry(2))].concat();
@@ -115,7 +115,7 @@ fn it_is_the_same_wherever_the_bytes_are_split() {
     }
     let seen = stage.client.memberships[0].subscription.seen();
     assert_eq!((seen.deliveries, seen.holes), (2, 0));
-    assert_eq!(stage.common.tallies.breaches.to_counts(), []);
+    assert_eq!(stage.local.tallies.breaches.to_counts(), []);
 }
 
 #[test]
@@ -123,10 +123,10 @@ fn half_a_frame_is_waited_for_also_by_who_reads_to_the_end() {
     let mut stage = joined();
     let whole = frame(0x81, &entry(1));
     stage.say(&whole[..10]);
-    stage.client.read(true, &mut stage.common, &mut stage.buffer);
-    assert_eq!(stage.common.tallies.deliveries, 0);
+    stage.client.read(true, &mut stage.local, &mut stage.buffer);
+    assert_eq!(stage.local.tallies.deliveries, 0);
     stage.say(&whole[10..]);
-    assert_eq!(stage.common.tallies.deliveries, 1);
+    assert_eq!(stage.local.tallies.deliveries, 1);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_message_in_fragments_is_one_message() {
     stage.say(&fragment(0x01, &bytes[..=at]));
     stage.say(&frame(0x89, ""));
     stage.say(&fragment(0x80, &bytes[at + 1..]));
-    assert_eq!(stage.common.tallies.deliveries, 1);
+    assert_eq!(stage.local.tallies.deliveries, 1);
 }
 
 #[test]
@@ -160,8 +160,8 @@ fn what_was_said_before_the_end_is_heard() {
     stage.server.write_all(&[0x88, 2, 0x0f, 0xa1]).unwrap();
     stage.server.shutdown(std::net::Shutdown::Both).unwrap();
     stage.turn();
-    assert_eq!(stage.common.tallies.deliveries, 1);
-    let closes = stage.common.tallies.closes.to_counts();
+    assert_eq!(stage.local.tallies.deliveries, 1);
+    let closes = stage.local.tallies.closes.to_counts();
     assert_eq!(closes, [("4001 this connection is being moved: come back".to_owned(), 1)]);
     assert_eq!(stage.client.stage, super::Stage::Away);
 }
