@@ -68,7 +68,7 @@ impl Redis {
     pub fn start(settings: RedisSettings, tasks: &TaskTracker, stop: &CancellationToken) -> io::Result<Arc<Self>> {
         let RedisSettings { url, prefix, tls, deadline, metrics } = settings;
         let topology = Finder::start(&url, tls.clone(), tasks, stop.clone());
-        let runtime = thread_of_its_own(tasks, stop.clone())?;
+        let runtime = runtime_for_fred(tasks, stop.clone())?;
         let is_cluster = url.is_cluster();
         let redis = Arc::new_cyclic(|redis| Self {
             keys: Keys::new(&prefix, url.database),
@@ -350,8 +350,13 @@ async fn later(deadline: Instant) -> Result<(), RedisError> {
     Ok(())
 }
 
-/// A thread for fred's tasks: on a runtime of many threads each command would be a write of its own.
-fn thread_of_its_own(tasks: &TaskTracker, stop: CancellationToken) -> io::Result<tokio::runtime::Handle> {
+/// Where fred's tasks run. Among the threads of a runtime that has several, each command would be a write of its own, so
+/// they get a thread apart; where there is one thread, another would only have to be woken for each command and answer.
+fn runtime_for_fred(tasks: &TaskTracker, stop: CancellationToken) -> io::Result<tokio::runtime::Handle> {
+    let ours = tokio::runtime::Handle::current();
+    if ours.metrics().num_workers() == 1 {
+        return Ok(ours);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
     tasks.spawn_blocking(move || runtime.block_on(stop.cancelled()));
