@@ -121,7 +121,8 @@ impl Orders {
     /// Begins to listen; tries until the store answers.
     pub async fn listen(hub: Arc<Hub>, user: UserId) -> Result<Self, JoinError> {
         let author = Author { user, name: None };
-        let outbox = Arc::new(Outbox::new(ConnectionId::random(), author, Arc::new(OrderEncoder), OUTBOX_BYTES));
+        let outbox =
+            Arc::new(Outbox::new(ConnectionId::random(), author, Arc::new(OrderEncoder), OUTBOX_BYTES, Arc::default()));
         let join = Join { room: RoomName::control(), since: None, limit: 0, wants: Wants::default() };
         loop {
             match hub.join(&outbox, &join, |_| UNCERTAIN).await {

@@ -54,7 +54,13 @@ impl Scene {
     /// The outbox of one more, who has no seat yet.
     pub(crate) fn outbox(&self, number: u64) -> Arc<Outbox> {
         let user = Author { user: UserId::new(&format!("user-{number}")).unwrap(), name: None };
-        Arc::new(Outbox::new(ConnectionId::from_number(number), user, self.dialect.clone(), OUTBOX_BYTES))
+        Arc::new(Outbox::new(
+            ConnectionId::from_number(number),
+            user,
+            self.dialect.clone(),
+            OUTBOX_BYTES,
+            Arc::default(),
+        ))
     }
 
     /// The entry that the log has next: a message of 200 bytes.

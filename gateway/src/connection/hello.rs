@@ -154,8 +154,13 @@ impl Context {
             return Err(Ending::for_a_while(CloseCode::RateLimited, left.as_millis() as u64 + 1));
         }
         let connection = ConnectionId::random();
-        let outbox = Outbox::new(connection, author.clone(), dialect.clone(), self.settings.outbox_bytes)
-            .counted_by(self.metrics.outbox.clone());
+        let outbox = Outbox::new(
+            connection,
+            author.clone(),
+            dialect.clone(),
+            self.settings.outbox_bytes,
+            self.metrics.outbox.clone(),
+        );
         let session_id = session.as_ref().map(|session| session.id.clone());
         let handle = Handle::new(Arc::new(outbox), dialect.clone(), session_id.clone(), issued_at_s, opening.address);
         let replaced = replaces.and_then(|older| self.registry.get(older)).filter(|older| older.user == author.user);

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
@@ -41,6 +40,9 @@ pub trait Outlet {
     /// sentence for people.
     fn end(&self, last: Option<&Bytes>, close: Option<(u16, &'static str)>);
 
+    /// How many bytes the socket has taken so far: what a slow client is told by.
+    fn written_bytes(&self) -> u64;
+
     /// Waits until everything is handed to the socket and nothing more can come.
     fn written(&self) -> impl Future<Output = Result<(), Gone>> + Send;
 }
@@ -48,24 +50,6 @@ pub trait Outlet {
 /// The client takes nothing any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gone;
-
-/// How many bytes the socket has taken: what a slow client is told by.
-#[derive(Debug, Default)]
-pub struct Traffic {
-    written_bytes: AtomicU64,
-}
-
-impl Traffic {
-    /// The socket has taken so many bytes more.
-    pub fn wrote(&self, bytes: usize) {
-        self.written_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    /// Bytes that the socket has taken so far.
-    pub fn written_bytes(&self) -> u64 {
-        self.written_bytes.load(Ordering::Relaxed)
-    }
-}
 
 /// What is known of a client before it says hello.
 #[derive(Debug, Clone)]

@@ -17,7 +17,7 @@ use super::command::{Command, Refused, Request};
 use super::handle::{Ending, Handle};
 use super::hello::LoggedIn;
 use super::lanes::{Lane, Lanes, Waiting};
-use super::link::{Incoming, ReadFault, Traffic};
+use super::link::{Incoming, Outlet, ReadFault};
 use super::registry::Registration;
 use super::reply::{Notice, Reply};
 use super::rhythm::{Due, Rhythm};
@@ -37,7 +37,6 @@ pub struct Live {
     conn: Arc<Conn>,
     registration: Registration,
     session: Option<Session>,
-    traffic: Arc<Traffic>,
     rhythm: Rhythm,
     expires_at_ms: Option<u64>,
     lanes: Lanes,
@@ -77,7 +76,7 @@ type End = Option<Ending>;
 
 impl Live {
     /// A connection that was just let in.
-    pub fn new(context: &Arc<Context>, logged_in: LoggedIn, traffic: Arc<Traffic>) -> Self {
+    pub fn new(context: &Arc<Context>, logged_in: LoggedIn) -> Self {
         let LoggedIn { registration, person, expires_at_ms, session } = logged_in;
         let now = Instant::now();
         let settings = &context.settings;
@@ -92,7 +91,6 @@ impl Live {
             }),
             registration,
             session: None,
-            traffic,
             rhythm: Rhythm::new(settings.heartbeat, settings.slow_grace, now),
             expires_at_ms: None,
             lanes: Lanes::default(),
@@ -123,9 +121,10 @@ impl Live {
     }
 
     /// Reads and carries out requests until the connection ends.
-    pub async fn listen<R>(&mut self, reader: &mut R) -> End
+    pub async fn listen<R, W>(&mut self, reader: &mut R, outlet: &W) -> End
     where
         R: Stream<Item = Result<Incoming, ReadFault>> + Unpin,
+        W: Outlet,
     {
         let handle = self.handle().clone();
         let outbox = handle.outbox.clone();
@@ -161,7 +160,7 @@ impl Live {
                 () = clock.as_mut() => {
                     let now = Instant::now();
                     let listening = roomy && !outbox.is_full(REPLY_BYTES);
-                    self.rhythm.look(now, self.traffic.written_bytes(), outbox.queued_bytes() > 0, listening);
+                    self.rhythm.look(now, outlet.written_bytes(), outbox.queued_bytes() > 0, listening);
                     if let Some(due) = self.rhythm.due(now) && let Some(ending) = self.act(due).await {
                         return Some(ending);
                     }

@@ -12,7 +12,7 @@ use super::Context;
 use super::command::{Command, Hello, Request};
 use super::handle::Ending;
 use super::hello::LoggedIn;
-use super::link::{Incoming, Opening, Outlet, ReadFault, Traffic};
+use super::link::{Incoming, Opening, Outlet, ReadFault};
 use super::live::Live;
 use super::reply::{Dialect, Reply};
 use crate::fault::Fault;
@@ -27,7 +27,6 @@ pub async fn serve<R, W>(
     context: Arc<Context>,
     opening: Opening,
     dialect: Arc<dyn Dialect>,
-    traffic: Arc<Traffic>,
     fits: bool,
     mut reader: R,
     outlet: &W,
@@ -37,7 +36,7 @@ pub async fn serve<R, W>(
 {
     match Box::pin(open(&context, opening, &dialect, fits, &mut reader)).await {
         Ok(logged_in) => {
-            let live = Box::new(Live::new(&context, logged_in, traffic));
+            let live = Box::new(Live::new(&context, logged_in));
             Box::pin(live.run(&mut reader, outlet)).await;
         }
         Err(Some(ending)) => {
@@ -137,7 +136,7 @@ impl Live {
             outlet.follow(outbox.clone());
             let mut write = std::pin::pin!(outlet.written());
             let ending = {
-                let listen = std::pin::pin!(AssertUnwindSafe(self.listen(reader)).catch_unwind());
+                let listen = std::pin::pin!(AssertUnwindSafe(self.listen(reader, outlet)).catch_unwind());
                 match select(listen, write.as_mut()).await {
                     Either::Left((Ok(ending), _)) => ending,
                     Either::Left((Err(_), _)) => {

@@ -6,26 +6,28 @@
 //!
 //! Lock order: a room's state, then an outbox's. Nothing is called from within an outbox's lock.
 
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hubbub_shared::server_frame::ResetReason;
-use hubbub_shared::{Position, RoomName};
-use parking_lot::{Mutex, MutexGuard};
+use hubbub_shared::RoomName;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::event::{Encoder, Event, Sent, Shared};
+use super::event::{Encoder, Event, Sent};
 use super::room::Room;
-use super::subscription::{Pace, Placed, SubscriptionId};
-use crate::broker::{Author, Entry};
-use crate::ids::{ConnectionId, Origin};
+use super::subscription::{Pace, SubscriptionId};
+use crate::broker::Author;
+use crate::ids::ConnectionId;
 use crate::telemetry::metrics::OutboxMetrics;
 
+mod first;
+mod offering;
 mod queue;
+mod taking;
 
+pub use offering::Replayed;
 use queue::{Kind, State};
+pub use taking::Batch;
 
 /// What waits to be written to one connection.
 pub struct Outbox {
@@ -56,45 +58,24 @@ pub struct Pending {
     pub room: Arc<Room>,
 }
 
-/// How much was taken out of an outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Batch {
-    /// A part of what is queued.
-    Part,
-    /// All that is queued, if anything.
-    All,
-    /// All that will ever be queued: the outbox is closed.
-    Last,
-}
-
-/// What became of the next entry of a replay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Replayed {
-    /// It is queued.
-    Queued,
-    /// There is no room; go on once the socket has drained.
-    Full,
-    /// It is not the next one any more: look again where the subscription stands.
-    Moved,
-}
-
 impl Outbox {
-    /// An empty outbox of at most `bound_bytes`.
-    pub fn new(connection: ConnectionId, user: Author, encoder: Arc<dyn Encoder>, bound_bytes: usize) -> Self {
+    /// An empty outbox of at most `bound_bytes`; what happens in it is counted by `metrics`.
+    pub fn new(
+        connection: ConnectionId,
+        user: Author,
+        encoder: Arc<dyn Encoder>,
+        bound_bytes: usize,
+        metrics: Arc<OutboxMetrics>,
+    ) -> Self {
         Self {
             connection,
             user,
             encoder,
             bound_bytes,
-            metrics: Arc::default(),
+            metrics,
             state: Mutex::new(State::default()),
             drained: Notify::new(),
         }
-    }
-
-    /// What happens in it is counted there.
-    pub fn counted_by(self, metrics: Arc<OutboxMetrics>) -> Self {
-        Self { metrics, ..self }
     }
 
     /// Where what happens in it is counted.
@@ -106,90 +87,6 @@ impl Outbox {
     pub fn encoder(&self) -> &dyn Encoder {
         self.encoder.as_ref()
     }
-
-    // --- the writer's side ---
-
-    /// Whether there is something to write; false once the outbox is closed and empty. The waker stays: it is woken
-    /// whenever an empty outbox gets something to write, until another takes its place.
-    pub fn poll_readable(&self, cx: &Context<'_>) -> Poll<bool> {
-        let mut state = self.state.lock();
-        if !state.is_empty() {
-            return Poll::Ready(true);
-        }
-        if state.closed {
-            return Poll::Ready(false);
-        }
-        state.awaited_by(cx.waker());
-        Poll::Pending
-    }
-
-    /// Waits until there is something to write; false once the outbox is closed and empty.
-    pub async fn wait_readable(&self) -> bool {
-        poll_fn(|cx| self.poll_readable(cx)).await
-    }
-
-    /// Takes the next frame to write.
-    pub fn take(&self) -> Option<Bytes> {
-        let mut state = self.state.lock();
-        let frame = state.pop()?;
-        self.tell_of_room(state);
-        Some(frame)
-    }
-
-    /// Takes the next frames to write until they are so many bytes together, and adds them to `frames`. The waker is
-    /// woken when an outbox that was left empty gets something to write.
-    pub fn take_batch(&self, bytes: usize, frames: &mut Vec<Bytes>, cx: &Context<'_>) -> Batch {
-        let mut state = self.state.lock();
-        let mut taken_bytes = 0;
-        while taken_bytes < bytes
-            && let Some(frame) = state.pop()
-        {
-            taken_bytes += frame.len();
-            frames.push(frame);
-        }
-        let batch = match (state.is_empty(), state.closed) {
-            (true, true) => Batch::Last,
-            (true, false) => {
-                state.awaited_by(cx.waker());
-                Batch::All
-            }
-            (false, _) => Batch::Part,
-        };
-        if taken_bytes > 0 {
-            self.tell_of_room(state);
-        }
-        batch
-    }
-
-    /// Wakes those who found no room, once there is.
-    fn tell_of_room(&self, mut state: MutexGuard<'_, State>) {
-        let used_bytes = state.used_bytes();
-        let enough = state.wanted_below.take_if(|wanted_below| used_bytes <= *wanted_below).is_some();
-        drop(state);
-        if enough {
-            self.drained.notify_waiters();
-        }
-    }
-
-    /// Bytes that are queued.
-    pub fn queued_bytes(&self) -> usize {
-        self.state.lock().queued_bytes()
-    }
-
-    /// Nothing more is taken in; what is queued may still be written.
-    pub fn close(&self) {
-        let reader = {
-            let mut state = self.state.lock();
-            state.closed = true;
-            state.reader.take()
-        };
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-        self.drained.notify_waiters();
-    }
-
-    // --- the connection's side ---
 
     /// Waits until a reply of so many bytes has room.
     pub async fn reserve(self: &Arc<Self>, bytes: usize) -> Reserved {
@@ -320,177 +217,6 @@ impl Outbox {
             // What was lost before or while it was held is told now.
             state.attention = true;
         });
-    }
-
-    // --- the room's side ---
-
-    /// Makes a subscription and queues the `joined` that begins it. Called under the room's lock. `None` once the
-    /// outbox is closed.
-    pub fn subscribe(&self, room: Arc<Room>, after: Position, joined: Bytes) -> Option<SubscriptionId> {
-        self.with(|state| {
-            if state.closed {
-                return None;
-            }
-            let id = state.add_subscription(room, after)?;
-            state.push(joined, Kind::Kept);
-            state.attention = true;
-            Some(id)
-        })
-    }
-
-    /// Ends a subscription with a last frame; what is still owed follows it and moves nothing. Answers whether it
-    /// still stood.
-    pub fn unsubscribe(&self, id: SubscriptionId, last: Option<Bytes>) -> bool {
-        self.with(|state| {
-            let Some(mut subscription) = state.remove_subscription(id) else { return false };
-            if let Some(frame) = last {
-                state.push(frame, Kind::Kept);
-            }
-            for sent in subscription.settle() {
-                let frame = self.encoder.event(&subscription.room.name, &Event::Sent(sent));
-                state.push(frame, Kind::Kept);
-            }
-            true
-        })
-    }
-
-    /// Offers a new entry to a live subscription; a lagging one will read it by itself. Called under the room's lock.
-    pub fn offer_entry(&self, id: SubscriptionId, shared: &Shared, entry: &Arc<Entry>, origin: Option<Origin>) {
-        self.with(|state| {
-            let Some(subscription) = state.subscription(id) else { return };
-            if subscription.pace != Pace::Live {
-                return;
-            }
-            let request = origin.filter(|origin| origin.connection == self.connection).map(|origin| origin.request);
-            let placed = subscription.place_live(entry, request);
-            self.push_placed(state, id, shared, entry, placed);
-            state.make_room(self.bound_bytes);
-        });
-    }
-
-    /// Queues the next entry of a replay or catch-up.
-    pub fn replay_entry(&self, id: SubscriptionId, shared: &Shared, entry: &Arc<Entry>) -> Replayed {
-        self.with(|state| {
-            let full = state.used_bytes() > self.bound_bytes / 4 * 3;
-            let Some(subscription) = state.subscription(id) else { return Replayed::Moved };
-            let Pace::Lagging { after, fell_behind } = &subscription.pace else { return Replayed::Moved };
-            if after.seq + 1 != entry.pos.seq {
-                return Replayed::Moved;
-            }
-            if full {
-                return Replayed::Full;
-            }
-            subscription.pace = Pace::Lagging { after: entry.pos.clone(), fell_behind: *fell_behind };
-            let placed = subscription.place_replayed(entry);
-            self.push_placed(state, id, shared, entry, placed);
-            Replayed::Queued
-        })
-    }
-
-    fn push_placed(&self, state: &mut State, id: SubscriptionId, shared: &Shared, entry: &Arc<Entry>, placed: Placed) {
-        state.tally.delivered += 1;
-        match placed {
-            Placed::Entry => state.push(shared.frame(self.encoder()), Kind::Entry(id, entry.clone())),
-            Placed::EntryThenSent { request, sent } => {
-                state.push(shared.frame(self.encoder()), Kind::Entry(id, entry.clone()));
-                let frame = self.encoder.event(&shared.room, &Event::Sent(sent.clone()));
-                state.push(frame, Kind::SentAfter(id, request, sent));
-            }
-            Placed::Sent { request, sent, early } => {
-                if early {
-                    state.answered.push(request);
-                }
-                let frame = self.encoder.event(&shared.room, &Event::Sent(sent.clone()));
-                state.push(frame, Kind::Echo(id, entry.clone(), request, sent));
-            }
-        }
-    }
-
-    /// Where a lagging subscription stands, and whether it fell behind; `None` for a live one.
-    pub fn lag(&self, id: SubscriptionId) -> Option<(Position, bool)> {
-        match &self.state.lock().subscription(id)?.pace {
-            Pace::Live => None,
-            Pace::Lagging { after, fell_behind } => Some((after.clone(), *fell_behind)),
-        }
-    }
-
-    /// Lets a lagging subscription follow the room if it has reached the room's position; answers whether it follows
-    /// now. Called under the room's lock.
-    pub fn reach(&self, id: SubscriptionId, last: &Position) -> bool {
-        let mut state = self.state.lock();
-        let Some(subscription) = state.subscription(id) else { return true };
-        if matches!(&subscription.pace, Pace::Lagging { after, .. } if after == last) {
-            subscription.pace = Pace::Live;
-        }
-        subscription.pace == Pace::Live
-    }
-
-    /// The subscription goes on from the room's position, whatever it had reached. Called under the room's lock.
-    pub fn reset(&self, id: SubscriptionId, shared: &Shared, pos: &Position, reason: ResetReason) {
-        self.with(|state| {
-            let Some(subscription) = state.subscription(id) else { return };
-            let owed = subscription.jump(pos, reason);
-            state.take_back_reset(id);
-            state.push(shared.frame(self.encoder()), Kind::Reset(id));
-            let mut nameless = false;
-            for (request, sent) in owed {
-                match reason {
-                    ResetReason::Lag | ResetReason::Trimmed => {
-                        let frame = self.encoder.event(&shared.room, &Event::Sent(sent.clone()));
-                        state.push(frame, Kind::SentAfter(id, request, sent));
-                    }
-                    // Errors that name no request say nothing by their number.
-                    ResetReason::Reset if sent.id.is_none() && std::mem::replace(&mut nameless, true) => {}
-                    ResetReason::Reset => {
-                        let event = Event::Unproven { id: sent.id };
-                        state.push(self.encoder.event(&shared.room, &event), Kind::Kept);
-                    }
-                }
-            }
-            state.make_room(self.bound_bytes);
-        });
-    }
-
-    /// Offers a signal or a receipt, which is lost where it does not fit.
-    pub fn offer_signal(&self, shared: &Shared) {
-        self.with(|state| {
-            let frame = shared.frame(self.encoder());
-            if state.used_bytes() + frame.len() <= self.bound_bytes / 2 {
-                state.push(frame, Kind::Signal);
-            } else {
-                state.tally.dropped_signals += 1;
-            }
-        });
-    }
-
-    /// Offers a presence update; where it does not fit, the next one says so.
-    pub fn offer_presence(&self, id: SubscriptionId, update: &Arc<Shared>) {
-        self.with(|state| {
-            let Some(subscription) = state.subscription(id) else { return };
-            match &mut subscription.held {
-                Some(held) => held.push(update.clone()),
-                None => self.push_presence(state, id, update),
-            }
-        });
-    }
-
-    /// Whether presence updates were lost on a subscription that waits for the word of it.
-    pub fn needs_resync(&self, id: SubscriptionId) -> bool {
-        self.state.lock().subscription(id).is_some_and(|subscription| subscription.awaits_resync())
-    }
-
-    fn push_presence(&self, state: &mut State, id: SubscriptionId, update: &Shared) {
-        let Some(subscription) = state.subscription(id) else { return };
-        let frame = if subscription.resync {
-            update.after_a_loss().frame(self.encoder())
-        } else {
-            update.frame(self.encoder())
-        };
-        let fits = state.used_bytes() + frame.len() <= self.bound_bytes * 3 / 4;
-        state.lost_presence(id, !fits);
-        if fits {
-            state.push(frame, Kind::Presence(id));
-        }
     }
 
     /// Runs a change and wakes whoever waits for its outcome.

@@ -15,7 +15,7 @@ use super::flusher::Flusher;
 use super::socket::Socket;
 use super::writer::Writer;
 use crate::connection::Context;
-use crate::connection::link::{Incoming, Opening, Outlet, ReadFault, Traffic};
+use crate::connection::link::{Incoming, Opening, Outlet, ReadFault};
 use crate::connection::reply::Dialect;
 use crate::connection::serve::serve;
 
@@ -44,7 +44,6 @@ pub(super) async fn run(
     upgraded: Upgraded,
     flusher: Arc<Flusher>,
 ) {
-    let traffic = Arc::new(Traffic::default());
     let frame_bytes = context.settings.wire.frame_bytes as usize;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
@@ -52,11 +51,11 @@ pub(super) async fn run(
         .write_buffer_size(0)
         .max_message_size(Some(frame_bytes))
         .max_frame_size(Some(frame_bytes));
-    let writer = Writer::new(upgraded.socket, flusher, traffic.clone());
+    let writer = Writer::new(upgraded.socket, flusher);
     let socket = Socket::new(writer.clone(), upgraded.ahead);
     let mut socket = WebSocketStream::from_raw_socket(socket, Role::Server, Some(config)).await;
     let reader = (&mut socket).map(|message| message.map(incoming).map_err(|error| fault(&error)));
-    serve(context, opening, dialect, traffic, fits, reader, &writer).await;
+    serve(context, opening, dialect, fits, reader, &writer).await;
     let mut socket = socket.into_inner();
     // Both only make the end gentler; whoever is gone is gone.
     let _ = Box::pin(tokio::time::timeout(LINGER, linger(&writer, &mut socket))).await;

@@ -2,7 +2,7 @@
 //! has the turn and without ever waiting.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::flusher::Flusher;
-use crate::connection::link::{Gone, Outlet, Traffic};
+use crate::connection::link::{Gone, Outlet};
 use crate::hub::outbox::{Batch, Outbox};
 
 /// How much is taken out of the outbox before the socket must have taken it.
@@ -56,7 +56,7 @@ pub(super) struct Writer {
     /// Whether it stands in line for a turn.
     in_line: AtomicBool,
     line: Mutex<Line>,
-    traffic: Arc<Traffic>,
+    written_bytes: AtomicU64,
     moved: Notify,
 }
 
@@ -97,7 +97,7 @@ enum Turn {
 }
 
 impl Writer {
-    pub(super) fn new(socket: TcpStream, flusher: Arc<Flusher>, traffic: Arc<Traffic>) -> Arc<Self> {
+    pub(super) fn new(socket: TcpStream, flusher: Arc<Flusher>) -> Arc<Self> {
         // A socket that cannot be told holds more, nothing else.
         #[cfg(target_os = "linux")]
         if let Err(error) = SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES) {
@@ -108,7 +108,7 @@ impl Writer {
             flusher,
             in_line: AtomicBool::new(false),
             line: Mutex::default(),
-            traffic,
+            written_bytes: AtomicU64::new(0),
             moved: Notify::new(),
         })
     }
@@ -156,10 +156,9 @@ impl Writer {
     pub(super) fn turn(self: &Arc<Self>, scratch: &mut Scratch) {
         // First, so that whatever comes from here on gets a turn of its own.
         self.in_line.store(false, Ordering::Release);
-        let waker = Waker::from(self.clone());
         let (turn, finished) = {
             let mut line = self.line.lock();
-            let turn = self.write(&mut line, scratch, &Context::from_waker(&waker));
+            let turn = self.write(&mut line, scratch);
             let finished = match turn {
                 Ok(Turn::Idle) => matches!(line.source, Source::Finished | Source::Closed),
                 Ok(Turn::More | Turn::Blocked) | Err(_) => false,
@@ -190,7 +189,7 @@ impl Writer {
         }
     }
 
-    fn write(&self, line: &mut Line, scratch: &mut Scratch, cx: &Context<'_>) -> io::Result<Turn> {
+    fn write(&self, line: &mut Line, scratch: &mut Scratch) -> io::Result<Turn> {
         let Line { rest, control, source, .. } = line;
         if rest.is_empty() && !control.is_empty() {
             *rest = Bytes::from(std::mem::take(control));
@@ -204,7 +203,7 @@ impl Writer {
             *rest = Bytes::from(std::mem::take(control));
         }
         let Source::Outbox(outbox) = source else { return Ok(Turn::Idle) };
-        let left = outbox.take_batch(BATCH_BYTES, &mut scratch.frames, cx);
+        let left = outbox.take_batch(BATCH_BYTES, &mut scratch.frames);
         if !scratch.frames.is_empty() {
             let frames = scratch.frames.len() as u64;
             let batch = scratch.batch();
@@ -232,7 +231,7 @@ impl Writer {
     fn offer(&self, bytes: &[u8]) -> io::Result<usize> {
         match self.socket.try_write(bytes) {
             Ok(taken) => {
-                self.traffic.wrote(taken);
+                self.written_bytes.fetch_add(taken as u64, Ordering::Relaxed);
                 Ok(taken)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
@@ -267,6 +266,7 @@ impl Wake for Writable {
 
 impl Outlet for Arc<Writer> {
     fn follow(&self, outbox: Arc<Outbox>) {
+        outbox.wakes(Waker::from(self.clone()));
         {
             let mut line = self.line.lock();
             if matches!(line.source, Source::None) {
@@ -290,6 +290,10 @@ impl Outlet for Arc<Writer> {
         };
         drop(followed);
         self.queue();
+    }
+
+    fn written_bytes(&self) -> u64 {
+        self.written_bytes.load(Ordering::Relaxed)
     }
 
     async fn written(&self) -> Result<(), Gone> {

@@ -1,12 +1,13 @@
 //! What is queued for one connection, and what of it is given up when there is no room.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
 use bytes::Bytes;
 use hubbub_shared::Position;
+use smallvec::SmallVec;
 
+use super::first::Queue;
 use crate::broker::Entry;
 use crate::hub::event::Sent;
 use crate::hub::room::Room;
@@ -46,12 +47,12 @@ struct Item {
 /// Everything about an outbox that changes.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    queue: VecDeque<Item>,
+    queue: Queue<Item>,
     queued_bytes: usize,
     /// What was promised to replies that are being worked out.
     pub(super) reserved_bytes: usize,
-    /// By slot; a free slot is `None`.
-    subscriptions: Vec<Option<Subscription>>,
+    /// By slot; a free slot is `None`. Most connections are in one room.
+    subscriptions: SmallVec<[Option<Subscription>; 1]>,
     generation: u32,
     /// Own requests whose `sent` was queued in the entry's place before the broker answered them.
     pub(super) answered: Vec<u64>,
@@ -72,11 +73,6 @@ impl State {
         if !self.closed {
             let item = Item { frame, kind };
             self.queued_bytes += item.cost_bytes();
-            if self.queue.capacity() == 0 {
-                // Most connections never have more than one frame waiting; a queue left to itself would have room for
-                // four.
-                self.queue.reserve_exact(1);
-            }
             self.queue.push_back(item);
         }
     }
@@ -85,10 +81,6 @@ impl State {
     pub(super) fn pop(&mut self) -> Option<Bytes> {
         let item = self.queue.pop_front()?;
         self.queued_bytes -= item.cost_bytes();
-        if self.queue.is_empty() && self.queue.capacity() > 64 {
-            // A burst should not pin its memory for the rest of an idle connection's life.
-            self.queue = VecDeque::new();
-        }
         Some(item.frame)
     }
 
@@ -143,8 +135,6 @@ impl State {
         self.generation = self.generation.wrapping_add(1);
         let id = SubscriptionId { slot: u16::try_from(slot).ok()?, generation: self.generation };
         if free.is_none() {
-            // Most connections are in one room; a vector left to itself would make room for four.
-            self.subscriptions.reserve_exact(1);
             self.subscriptions.push(None);
         }
         self.subscriptions[slot] = Some(Subscription::new(id, room, after));
@@ -170,11 +160,8 @@ impl State {
 
     /// Takes back a reset of the subscription that nothing of it was queued behind: the next one says the same.
     pub(super) fn take_back_reset(&mut self, id: SubscriptionId) {
-        let newest = self.queue.iter().rposition(|item| item.kind.is_of_log(id));
-        if let Some(index) = newest
-            && matches!(self.queue[index].kind, Kind::Reset(_))
-            && let Some(item) = self.queue.remove(index)
-        {
+        let is_of_log = |item: &Item| item.kind.is_of_log(id);
+        if let Some(item) = self.queue.take_newest(is_of_log, |item| matches!(item.kind, Kind::Reset(_))) {
             self.queued_bytes -= item.cost_bytes();
         }
     }
@@ -244,7 +231,7 @@ impl State {
     /// a reset. What is left of one that has ended cannot be read again and stays.
     fn fall_back(&mut self) -> Vec<(SubscriptionId, Position)> {
         let mut behind: Vec<(SubscriptionId, Position)> = Vec::new();
-        for item in &self.queue {
+        for item in self.queue.iter() {
             match &item.kind {
                 Kind::Entry(id, entry) | Kind::Echo(id, entry, ..) => {
                     if !behind.iter().any(|(other, _)| other == id) {

@@ -49,7 +49,7 @@ pub(super) enum Reading {
 
 impl Client {
     pub(super) fn connect(replica: &Replica, name: &str, frames: Arc<Frames>, outbox_bytes: usize) -> Self {
-        let outbox = Outbox::new(ConnectionId::random(), author(name), frames.clone(), outbox_bytes);
+        let outbox = Outbox::new(ConnectionId::random(), author(name), frames.clone(), outbox_bytes, Arc::default());
         let outbox = Arc::new(outbox);
         let got = Arc::new(Mutex::new(Vec::new()));
         let reading = watch::Sender::new(Reading::AsItComes);

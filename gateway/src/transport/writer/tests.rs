@@ -27,8 +27,9 @@ async fn connect(flushers: &Flushers) -> Connection {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (socket, _) = listener.accept().await.unwrap();
-    let writer = Writer::new(socket, flushers.assign(), Arc::default());
-    let outbox = Arc::new(Outbox::new(ConnectionId::random(), author("ada"), Arc::new(Native), 2 * FLOOD_BYTES));
+    let writer = Writer::new(socket, flushers.assign());
+    let outbox =
+        Arc::new(Outbox::new(ConnectionId::random(), author("ada"), Arc::new(Native), 2 * FLOOD_BYTES, Arc::default()));
     writer.follow(outbox.clone());
     Connection { client, writer, outbox }
 }
