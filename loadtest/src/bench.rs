@@ -23,6 +23,7 @@ use thiserror::Error;
 use self::contender::{Setup, Site};
 use self::machine::Machine;
 pub(crate) use self::many::{ManyArguments, many};
+use self::page::PageError;
 use self::part::Part;
 use self::results::{Measured, Results};
 use self::step::Outcome;
@@ -39,13 +40,17 @@ pub(crate) struct BenchArguments {
     /// Only write the page anew, from what was measured before
     #[arg(long)]
     write_only: bool,
+    /// Begin with an empty page, and forget what was measured before
+    #[arg(long, conflicts_with = "write_only")]
+    anew: bool,
     /// The folder of the repository
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     root: PathBuf,
     /// The folder of what was built
     #[arg(long, value_name = "FOLDER", default_value = "target")]
     target: PathBuf,
-    /// Where the results are written to, between two marks, with pictures in the folder `images` beside it
+    /// Where the results are written to, between two marks, with pictures in the folder `images` and the figures in
+    /// `bench-peers.json` beside it
     #[arg(long, value_name = "FILE", default_value = "docs/performance.md")]
     page: PathBuf,
     /// Flags for the generator that change every scenario, to try things out in the small
@@ -60,15 +65,27 @@ pub(crate) enum BenchError {
     Io(#[from] io::Error),
     #[error("the results of before could not be read from {0}: {1}")]
     Results(PathBuf, io::Error),
-    #[error("the page could not be written: {0}")]
-    Page(io::Error),
+    #[error(transparent)]
+    Page(#[from] PageError),
 }
+
+/// What is kept of all measurements, beside the page that is made of it.
+const RESULTS: &str = "bench-peers.json";
 
 /// Measures, keeps what was found, and writes the page after each part. A line says what is under way.
 pub(crate) fn bench(arguments: &BenchArguments, out: &mut impl Write) -> Result<(), BenchError> {
     let site = Site::new(&arguments.root, &arguments.target)?;
-    let file = arguments.target.join("bench/results.json");
-    let mut results = Results::load(&file).map_err(|error| BenchError::Results(file.clone(), error))?;
+    let file = arguments.page.with_file_name(RESULTS);
+    let mut results = match arguments.anew {
+        true => Results::default(),
+        false => Results::load(&file).map_err(|error| BenchError::Results(file.clone(), error))?,
+    };
+    // Before hours of measuring, and not after them.
+    match page::check(&results, &arguments.page) {
+        Err(PageError::WouldLose { .. }) if arguments.anew => {}
+        checked => checked?,
+    }
+    let here = Machine::here(&site.root);
     if !arguments.write_only {
         let mut parts = arguments.parts.clone();
         if parts.is_empty() {
@@ -79,10 +96,11 @@ pub(crate) fn bench(arguments: &BenchArguments, out: &mut impl Write) -> Result<
             let rounds = measure(part, arguments, &site, &mut clock, out)?;
             results.put(Measured { part, machine: Machine::here(&site.root), rounds });
             results.save(&file)?;
-            page::write(&results, &arguments.page).map_err(BenchError::Page)?;
+            page::write(&results, &here, &arguments.page)?;
         }
     }
-    page::write(&results, &arguments.page).map_err(BenchError::Page)
+    page::write(&results, &here, &arguments.page)?;
+    Ok(())
 }
 
 /// All rounds of one part. A server that cannot be measured is told of and left out.

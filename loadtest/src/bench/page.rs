@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use thiserror::Error;
+
+use super::machine::Machine;
 use super::part::{Bar, Limit};
 use super::results::{Measured, Results, median};
 use crate::plot::{self, Bars, short};
@@ -12,26 +15,55 @@ use crate::plot::{self, Bars, short};
 const BEGIN: &str = "<!-- bench-peers: begin; written by `make bench-peers` -->";
 const END: &str = "<!-- bench-peers: end -->";
 
-/// Writes the results into the page, and the pictures into `images` beside it.
-pub(crate) fn write(results: &Results, page: &Path) -> io::Result<()> {
+/// With these words each section says by which command it was made, and so of which part it is.
+const COMMAND: &str = "`make bench-peers ARGS='--parts ";
+
+/// Why the page cannot take the results.
+#[derive(Debug, Error)]
+pub(crate) enum PageError {
+    #[error("the page could not be written: {0}")]
+    Io(#[from] io::Error),
+    #[error("{} has no lines `{BEGIN}` and `{END}` for the results to stand between", .0.display())]
+    NoMarks(PathBuf),
+    #[error(
+        "{} shows results that the file beside it does not hold, so they would be lost: {}; bring that file back, or \
+         begin with an empty page by --anew",
+        page.display(),
+        parts.join(", ")
+    )]
+    WouldLose { page: PathBuf, parts: Vec<String> },
+}
+
+/// Whether the page can take the results, and loses nothing by it.
+pub(crate) fn check(results: &Results, page: &Path) -> Result<(), PageError> {
+    let text = std::fs::read_to_string(page)?;
+    let (_, shown, _) = divide(&text).ok_or_else(|| PageError::NoMarks(page.to_owned()))?;
+    let known: BTreeSet<String> = results.parts.iter().map(|measured| measured.part.name()).collect();
+    let shown = shown.split(COMMAND).skip(1).filter_map(|rest| rest.split([' ', '\'']).next());
+    let parts: Vec<String> = shown.filter(|part| !known.contains(*part)).map(str::to_owned).collect();
+    if parts.is_empty() { Ok(()) } else { Err(PageError::WouldLose { page: page.to_owned(), parts }) }
+}
+
+/// Writes the results into the page, and the pictures into `images` beside it. This machine is the one that the sections
+/// are held against.
+pub(crate) fn write(results: &Results, here: &Machine, page: &Path) -> Result<(), PageError> {
+    let text = std::fs::read_to_string(page)?;
+    let (before, _, after) = divide(&text).ok_or_else(|| PageError::NoMarks(page.to_owned()))?;
     let images = page.with_file_name("images");
+    std::fs::create_dir_all(&images)?;
     for measured in &results.parts {
         if let Some(svg) = picture(measured)? {
             std::fs::write(images.join(format!("bench-{}.svg", measured.part.name())), svg)?;
         }
     }
-    let text = std::fs::read_to_string(page)?;
-    let Some(text) = put_between(&text, &markdown(results)) else {
-        return Err(io::Error::other(format!("{} has no lines `{BEGIN}` and `{END}`", page.display())));
-    };
-    std::fs::write(page, text)
+    Ok(std::fs::write(page, format!("{before}{BEGIN}\n\n{}\n{END}{after}", markdown(results, here)))?)
 }
 
-/// The page with the results in place of those of before.
-fn put_between(page: &str, results: &str) -> Option<String> {
+/// What stands before the results, they, and what stands after them.
+fn divide(page: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = page.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n\n{results}\n{END}{after}"))
+    let (results, after) = rest.split_once(END)?;
+    Some((before, results, after))
 }
 
 /// A picture of what the part is about first, where several servers were measured.
@@ -52,13 +84,13 @@ fn picture(measured: &Measured) -> io::Result<Option<String>> {
     Ok(Some(plot::standalone(&svg, &format!("{}: {name}", measured.part.title()))))
 }
 
-fn markdown(results: &Results) -> String {
+fn markdown(results: &Results, here: &Machine) -> String {
     let bars = results
         .parts
         .iter()
         .flat_map(|measured| measured.part.bars().into_iter().map(move |bar| judgement(measured, &bar)));
     let summary = ["| asked for | found | |".to_owned(), "|---|---:|---|".to_owned()].into_iter().chain(bars);
-    summary.chain(results.parts.iter().flat_map(section)).collect::<Vec<_>>().join("\n") + "\n"
+    summary.chain(results.parts.iter().flat_map(|measured| section(measured, here))).collect::<Vec<_>>().join("\n") + "\n"
 }
 
 /// A row of the summary: what is asked, what was found, and whether that is enough.
@@ -85,7 +117,7 @@ fn judgement(measured: &Measured, bar: &Bar) -> String {
 }
 
 /// The lines of one part: its table, its picture, and how it was measured.
-fn section(measured: &Measured) -> Vec<String> {
+fn section(measured: &Measured, here: &Machine) -> Vec<String> {
     let part = measured.part;
     let names = part.figures().iter().map(|figure| match figure.name() {
         (name, "") => name.to_owned(),
@@ -103,6 +135,13 @@ fn section(measured: &Measured) -> Vec<String> {
         lines.extend([String::new(), format!("![{}](images/bench-{}.svg)", part.title(), part.name())]);
     }
     lines.extend([String::new(), how(measured), faults(measured)]);
+    if measured.machine.processor != here.processor {
+        lines.push(format!(
+            "Measured on another processor than this page was last written on ({}): what is not a ratio does not compare \
+             with what was measured there.",
+            here.processor
+        ));
+    }
     lines
 }
 
@@ -110,7 +149,7 @@ fn section(measured: &Measured) -> Vec<String> {
 fn how(measured: &Measured) -> String {
     let machine = &measured.machine;
     format!(
-        "`make bench-peers ARGS='--parts {}'`, {} rounds, on {}, at {}: {} × {}, {} GiB, Linux {}, Redis {}, Node.js {}.",
+        "{COMMAND}{}'`, {} rounds, on {}, at {}: {} × {}, {} GiB, Linux {}, Redis {}, Node.js {}.",
         measured.part.name(),
         measured.rounds.len(),
         machine.date,
@@ -144,66 +183,4 @@ fn faults(measured: &Measured) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::super::contender::{Contender, Setup};
-    use super::super::part::{Figure, Part};
-    use super::super::step::Outcome;
-    use super::*;
-
-    fn outcome(cpu: f64, faults: &[&str]) -> Outcome {
-        Outcome {
-            figures: BTreeMap::from([(Figure::CpuUsPerDelivery, cpu)]),
-            faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
-        }
-    }
-
-    fn results(faults: &[&str]) -> Results {
-        let round = |floor: f64, hubbub: f64, sockudo: f64| {
-            vec![
-                (Setup::alone(Contender::Floor), outcome(floor, &[])),
-                (Setup::alone(Contender::Hubbub), outcome(hubbub, faults)),
-                (Setup::alone(Contender::Sockudo), outcome(sockudo, &["3 deliveries were lost"])),
-            ]
-        };
-        let rounds = vec![round(5.0, 6.0, 12.0), round(5.0, 7.0, 10.0), round(6.0, 7.5, 14.0)];
-        Results {
-            parts: vec![Measured { part: Part::BigRoom, machine: super::super::machine::Machine::default(), rounds }],
-        }
-    }
-
-    #[test]
-    fn a_bar_is_held_against_the_middle_ratio_of_the_rounds() {
-        let text = markdown(&results(&[]));
-        assert!(text.contains("Hubbub by floor ≤ 1.3 | 1.25 | ✓ |"), "{text}");
-        assert!(text.contains("Hubbub by sockudo ≤ 0.6 | 0.536 | ✓ |"), "{text}");
-        assert!(text.contains("| Hubbub | 7 <sub>6–7.5</sub> | – |"), "{text}");
-        assert!(text.contains("Runs that failed: sockudo: 3 deliveries were lost."), "{text}");
-        assert!(text.contains("| Socket.IO | – | – |"), "what was not measured is not there: {text}");
-    }
-
-    #[test]
-    fn a_run_of_ours_that_failed_does_not_count() {
-        let text = markdown(&results(&["1 delivery was lost"]));
-        assert!(text.contains("| 1.25 | ✗ does not count: a run failed |"), "{text}");
-    }
-
-    #[test]
-    fn the_page_keeps_what_stands_around_the_results() {
-        let folder = tempfile::tempdir().unwrap();
-        let page = folder.path().join("performance.md");
-        std::fs::create_dir(folder.path().join("images")).unwrap();
-        std::fs::write(&page, format!("before\n{BEGIN}\nold\n{END}\nafter\n")).unwrap();
-        for _ in 0..2 {
-            write(&results(&[]), &page).unwrap();
-        }
-        let text = std::fs::read_to_string(&page).unwrap();
-        assert!(text.starts_with("before\n") && text.ends_with("\nafter\n") && !text.contains("old"), "{text}");
-        assert_eq!(text.matches("### One room").count(), 1);
-        let svg = std::fs::read_to_string(folder.path().join("images/bench-big-room.svg")).unwrap();
-        assert!(svg.contains("Hubbub") && svg.contains("7 µs"), "{svg}");
-        std::fs::write(&page, "nothing to put it between").unwrap();
-        assert!(write(&results(&[]), &page).is_err());
-    }
-}
+mod tests;

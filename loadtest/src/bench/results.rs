@@ -34,8 +34,11 @@ impl Results {
         }
     }
 
+    /// Writes all of it in place of what the file held, which stays whole if this is broken off.
     pub(crate) fn save(&self, path: &Path) -> io::Result<()> {
-        std::fs::write(path, serde_json::to_string_pretty(self)?)
+        let unfinished = path.with_extension("json.new");
+        std::fs::write(&unfinished, serde_json::to_string_pretty(self)? + "\n")?;
+        std::fs::rename(unfinished, path)
     }
 
     /// Takes a part in, in place of what was found of it before.
@@ -90,5 +93,25 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
         0 => None,
         length if length.is_multiple_of(2) => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
         _ => Some(sorted[middle]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_back_as_they_were_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bench-peers.json");
+        assert_eq!(Results::load(&file).unwrap(), Results::default(), "nothing was measured");
+        let part = Measured { part: Part::Idle, machine: Machine::default(), rounds: vec![Vec::new()] };
+        let mut results = Results::default();
+        for _ in 0..2 {
+            results.put(part.clone());
+            results.save(&file).unwrap();
+        }
+        assert_eq!(Results::load(&file).unwrap(), Results { parts: vec![part] });
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
     }
 }
