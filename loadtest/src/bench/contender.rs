@@ -80,6 +80,13 @@ impl Contender {
         }
     }
 
+    fn runs_on_tokio(self) -> bool {
+        match self {
+            Self::Hubbub | Self::Sockudo => true,
+            Self::Floor | Self::SocketIo => false,
+        }
+    }
+
     /// How it is started, on this port of 127.0.0.1; Hubbub with one of the configurations in `loadtest/peers`.
     pub(super) fn command(
         self,
@@ -141,14 +148,30 @@ impl Setup {
         let mut running = Running { gateways: Vec::new(), redis: None, ports: Vec::new(), contender: self.contender };
         for _ in 0..self.replicas.max(1) {
             let port = free_port()?;
-            let command =
-                self.contender.command(site, HUBBUB_CONFIG, port, redis.as_ref().map(|redis| redis.1), processor)?;
+            let command = self.command(site, port, redis.as_ref().map(|redis| redis.1), processor)?;
             let name = self.contender.to_string().to_lowercase();
             running.gateways.push(Process::start(&name, command, port, &site.logs)?);
             running.ports.push(port);
         }
         running.redis = redis.map(|redis| redis.0);
         Ok(running)
+    }
+
+    /// How each of its processes is started.
+    fn command(
+        self,
+        site: &Site,
+        port: u16,
+        redis: Option<u16>,
+        processor: Option<usize>,
+    ) -> Result<Command, StartError> {
+        let mut command = self.contender.command(site, HUBBUB_CONFIG, port, redis, processor)?;
+        // Replicas share the processors with each other, Redis and the generator. By default those that run on tokio would
+        // start as many threads each as there are processors, and take turns on them for nothing.
+        if self.replicas > 1 && self.contender.runs_on_tokio() {
+            command.env("TOKIO_WORKER_THREADS", "1");
+        }
+        Ok(command)
     }
 }
 
@@ -198,5 +221,23 @@ impl Running {
         let processes = self.gateways.iter().chain(&self.redis);
         let pids: Vec<String> = processes.map(|process| format!("{}={}", process.name, process.pid())).collect();
         pids.join(",")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_replicas_on_tokio_are_told_to_take_one_thread_each_and_all_of_them_alike() {
+        let site = Site { root: ".".into(), target: ".".into(), logs: ".".into(), generator: "generator".into() };
+        let threads = |contender, replicas| {
+            let command = Setup { contender, replicas }.command(&site, 1, Some(2), None).unwrap();
+            command.get_envs().any(|(name, value)| name == "TOKIO_WORKER_THREADS" && value == Some("1".as_ref()))
+        };
+        for contender in [Contender::Hubbub, Contender::Sockudo] {
+            assert_eq!([0, 1, 3].map(|replicas| threads(contender, replicas)), [false, false, true], "{contender}");
+        }
+        assert!(!threads(Contender::SocketIo, 3), "it has one thread anyhow");
     }
 }
