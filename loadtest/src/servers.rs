@@ -23,6 +23,10 @@ pub(crate) struct Server {
     pub(crate) name: Option<String>,
 }
 
+/// What to do where system calls could not be counted.
+pub(crate) const UNCOUNTED: &str = "System calls were not counted: that takes root (or a lower kernel.perf_event_paranoid) \
+                                    and, once, `mount -t tracefs nodev /sys/kernel/tracing`.";
+
 /// Why a process cannot be watched.
 #[derive(Debug, Error)]
 pub(crate) enum ServerError {
@@ -72,8 +76,11 @@ pub(crate) struct Look {
 /// What a living process has used up to a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct State {
-    cpu_user_us: u64,
-    cpu_system_us: u64,
+    /// All processor time, to the nanosecond where the kernel keeps it so.
+    cpu_us: u64,
+    /// How it is split, in ticks of 10 ms.
+    user_ticks: u64,
+    system_ticks: u64,
     resident_bytes: u64,
     resident_peak_bytes: u64,
     threads: u64,
@@ -113,17 +120,24 @@ impl Watched {
 
     fn state(&mut self) -> procfs::ProcResult<State> {
         let (stat, status) = (self.process.stat()?, self.process.status()?);
-        let us = |ticks: u64| ticks * 1_000_000 / procfs::ticks_per_second().max(1);
         // A process that has ended stays in the list without memory until somebody takes note.
         let resident = status.vmrss.ok_or(procfs::ProcError::NotFound(None))?;
         Ok(State {
-            cpu_user_us: us(stat.utime),
-            cpu_system_us: us(stat.stime),
+            cpu_us: self.cpu_us(stat.utime + stat.stime),
+            user_ticks: stat.utime,
+            system_ticks: stat.stime,
             resident_bytes: resident * 1024,
             resident_peak_bytes: status.vmhwm.unwrap_or(resident) * 1024,
             threads: status.threads,
             system_calls: self.system_calls.as_mut().and_then(|calls| calls.so_far().ok()),
         })
+    }
+
+    /// The threads' own times are exact, but go with threads that end; what the process counts keeps these, in ticks.
+    fn cpu_us(&self, ticks: u64) -> u64 {
+        let threads = self.process.tasks().into_iter().flatten().flatten();
+        let ns: u64 = threads.filter_map(|thread| thread.schedstat().ok()).map(|times| times.sum_exec_runtime).sum();
+        (ns / 1_000).max(ticks * 1_000_000 / procfs::ticks_per_second().max(1))
     }
 }
 

@@ -5,7 +5,7 @@ use maud::{Markup, PreEscaped, html};
 use super::figures::{bytes, count, or_dash};
 use crate::plot::{Bar, Bars, PlotError};
 use crate::report::Report;
-use crate::servers::{Figures, Usage};
+use crate::servers::{Figures, UNCOUNTED, Usage};
 
 pub(super) fn section(report: &Report) -> Result<Markup, PlotError> {
     let used = &report.servers;
@@ -45,7 +45,7 @@ pub(super) fn section(report: &Report) -> Result<Markup, PlotError> {
                 } }
             }
             @if uncounted {
-                p.soft { "System calls were not counted: the generator must run as root for that, or kernel.perf_event_paranoid be lowered." }
+                p.soft { (UNCOUNTED) }
             }
             @if let Some(picture) = picture {
                 figure { (PreEscaped(picture)) figcaption { "Processor time per delivery" } }

@@ -3,7 +3,7 @@
 use std::io::{Result, Write};
 
 use super::{FAINT, HEAD};
-use crate::servers::{Figures, Usage, Used};
+use crate::servers::{Figures, UNCOUNTED, Usage, Used};
 
 pub(super) fn write(used: &Used, out: &mut impl Write) -> Result<()> {
     if used.connecting.is_empty() {
@@ -24,10 +24,7 @@ pub(super) fn write(used: &Used, out: &mut impl Write) -> Result<()> {
     }
     let mut counted = used.sending.iter().filter_map(|usage| usage.figures.as_ref());
     if counted.any(|figures| figures.system_calls.is_none()) {
-        writeln!(
-            out,
-            "  {FAINT}System calls were not counted: run this as root, or lower kernel.perf_event_paranoid.{FAINT:#}"
-        )?;
+        writeln!(out, "  {FAINT}{UNCOUNTED}{FAINT:#}")?;
     }
     Ok(())
 }

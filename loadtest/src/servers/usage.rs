@@ -42,7 +42,7 @@ pub(crate) struct Figures {
     /// What the resident memory grew by, negative where it shrank.
     pub(crate) resident_grown_bytes: i64,
     pub(crate) threads: u64,
-    /// Nothing where they could not be counted: only root may, unless `kernel.perf_event_paranoid` is lowered.
+    /// Nothing where they could not be counted; [`super::UNCOUNTED`] says why.
     pub(crate) system_calls: Option<u64>,
     pub(crate) cpu_us_per_message: Option<f64>,
     pub(crate) cpu_us_per_delivery: Option<f64>,
@@ -68,10 +68,13 @@ pub(crate) fn used(before: &[Look], after: &[Look], per: Per) -> Vec<Usage> {
 }
 
 impl Figures {
-    fn of(before: &State, after: &State, per: Per) -> Self {
-        let cpu_user_us = after.cpu_user_us.saturating_sub(before.cpu_user_us);
-        let cpu_system_us = after.cpu_system_us.saturating_sub(before.cpu_system_us);
-        let cpu_us = cpu_user_us + cpu_system_us;
+    pub(super) fn of(before: &State, after: &State, per: Per) -> Self {
+        let cpu_us = after.cpu_us.saturating_sub(before.cpu_us);
+        let user_ticks = after.user_ticks.saturating_sub(before.user_ticks);
+        let system_ticks = after.system_ticks.saturating_sub(before.system_ticks);
+        // Less than a tick is all called user.
+        let cpu_system_us = cpu_us * system_ticks / (user_ticks + system_ticks).max(1);
+        let cpu_user_us = cpu_us - cpu_system_us;
         let system_calls =
             before.system_calls.zip(after.system_calls).map(|(before, after)| after.saturating_sub(before));
         let resident_grown_bytes = after.resident_bytes.cast_signed() - before.resident_bytes.cast_signed();
