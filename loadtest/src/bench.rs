@@ -94,7 +94,7 @@ pub(crate) fn bench(arguments: &BenchArguments, out: &mut impl Write) -> Result<
         let mut clock = Clock::new(&parts, arguments.rounds);
         for part in parts {
             let rounds = measure(part, arguments, &site, &mut clock, out)?;
-            results.put(Measured { part, machine: Machine::here(&site.root), rounds });
+            results.put(Measured { part, machine: Machine::here(&site.root), flags: arguments.flags.clone(), rounds });
             results.save(&file)?;
             page::write(&results, &here, &arguments.page)?;
         }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use thiserror::Error;
 
 use super::machine::Machine;
-use super::part::{Bar, Limit};
+use super::part::{Bar, Figure, Limit, Part};
 use super::results::{Measured, Results, median};
 use crate::plot::{self, Bars, short};
 
@@ -17,6 +18,9 @@ const END: &str = "<!-- bench-peers: end -->";
 
 /// With these words each section says by which command it was made, and so of which part it is.
 const COMMAND: &str = "`make bench-peers ARGS='--parts ";
+
+/// A generator that uses as much of its processor may be what holds the server back.
+const BUSY: f64 = 0.9;
 
 /// Why the page cannot take the results.
 #[derive(Debug, Error)]
@@ -85,16 +89,17 @@ fn picture(measured: &Measured) -> io::Result<Option<String>> {
 }
 
 fn markdown(results: &Results, here: &Machine) -> String {
-    let bars = results
-        .parts
-        .iter()
-        .flat_map(|measured| measured.part.bars().into_iter().map(move |bar| judgement(measured, &bar)));
+    let bars = Part::value_variants().iter().flat_map(|&part| {
+        let measured = results.parts.iter().find(|measured| measured.part == part);
+        part.bars().into_iter().map(move |bar| judgement(part, measured, &bar))
+    });
     let summary = ["| asked for | found | |".to_owned(), "|---|---:|---|".to_owned()].into_iter().chain(bars);
-    summary.chain(results.parts.iter().flat_map(|measured| section(measured, here))).collect::<Vec<_>>().join("\n") + "\n"
+    summary.chain(results.parts.iter().flat_map(|measured| section(measured, here))).collect::<Vec<_>>().join("\n")
+        + "\n"
 }
 
 /// A row of the summary: what is asked, what was found, and whether that is enough.
-fn judgement(measured: &Measured, bar: &Bar) -> String {
+fn judgement(part: Part, measured: Option<&Measured>, bar: &Bar) -> String {
     let (name, unit) = bar.figure.name();
     let what = match bar.against {
         Some(against) => format!("{name}, {} by {against}", bar.setup.contender),
@@ -105,15 +110,16 @@ fn judgement(measured: &Measured, bar: &Bar) -> String {
         Limit::AtMost(limit) => format!("≤ {limit}"),
         Limit::AtLeast(limit) => format!("≥ {limit}"),
     };
-    let found = measured.at_bar(bar);
-    let verdict = match found {
-        Some(_) if !measured.is_clean(bar.setup) => "✗ does not count: a run failed",
-        Some(value) if bar.limit.is_met(value) => "✓",
-        Some(_) => "✗",
-        None => "not measured",
+    let found = measured.and_then(|measured| measured.at_bar(bar));
+    let failed = measured.map(|measured| measured.failed(bar)).unwrap_or_default();
+    let verdict = match (failed.first(), found) {
+        (Some(setup), _) => format!("✗ does not count: a run of {setup} failed"),
+        (None, Some(value)) if bar.limit.is_met(value) => "✓".to_owned(),
+        (None, Some(_)) => "✗".to_owned(),
+        (None, None) => "not measured".to_owned(),
     };
     let found = found.map_or_else(|| "–".to_owned(), |value| short(value) + &unit);
-    format!("| {}: {what} {limit}{unit} | {found} | {verdict} |", measured.part.name().replace('-', " "))
+    format!("| {}: {what} {limit}{unit} | {found} | {verdict} |", part.name().replace('-', " "))
 }
 
 /// The lines of one part: its table, its picture, and how it was measured.
@@ -135,6 +141,7 @@ fn section(measured: &Measured, here: &Machine) -> Vec<String> {
         lines.extend([String::new(), format!("![{}](images/bench-{}.svg)", part.title(), part.name())]);
     }
     lines.extend([String::new(), how(measured), faults(measured)]);
+    lines.extend(limits(measured));
     if measured.machine.processor != here.processor {
         lines.push(format!(
             "Measured on another processor than this page was last written on ({}): what is not a ratio does not compare \
@@ -148,8 +155,12 @@ fn section(measured: &Measured, here: &Machine) -> Vec<String> {
 /// When, where and by which command it was measured.
 fn how(measured: &Measured) -> String {
     let machine = &measured.machine;
+    let flags = match &*measured.flags {
+        [] => String::new(),
+        flags => format!(" -- {}", flags.join(" ")),
+    };
     format!(
-        "{COMMAND}{}'`, {} rounds, on {}, at {}: {} × {}, {} GiB, Linux {}, Redis {}, Node.js {}.",
+        "{COMMAND}{} --rounds {}{flags}'`, on {}, at {}: {} × {}, {} GiB, Linux {}, Redis {}, Node.js {}.",
         measured.part.name(),
         measured.rounds.len(),
         machine.date,
@@ -169,6 +180,22 @@ fn cell(values: &[f64]) -> String {
     let ends = values.iter().fold((f64::MAX, f64::MIN), |(low, high), &value| (low.min(value), high.max(value)));
     let (low, high) = (short(ends.0), short(ends.1));
     if low == high { short(middle) } else { format!("{} <sub>{low}–{high}</sub>", short(middle)) }
+}
+
+/// Where a rate may be the generator's limit and not the server's.
+fn limits(measured: &Measured) -> Option<String> {
+    let shares = measured.part.setups().iter().filter_map(|&setup| {
+        let share = median(&measured.values(setup, Figure::GeneratorShare))?;
+        (share >= BUSY).then(|| format!("{:.0} % with {setup}", share * 100.0))
+    });
+    let shares: Vec<String> = shares.collect();
+    (!shares.is_empty()).then(|| {
+        format!(
+            "The generator used nearly all of its processor ({}): that rate may be the generator's limit, and the server's \
+             higher.",
+            shares.join(", ")
+        )
+    })
 }
 
 /// What the ledgers and thresholds had against runs.

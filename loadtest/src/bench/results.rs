@@ -21,6 +21,8 @@ pub(crate) struct Results {
 pub(crate) struct Measured {
     pub(crate) part: Part,
     pub(crate) machine: Machine,
+    /// Those that changed every scenario.
+    pub(crate) flags: Vec<String>,
     pub(crate) rounds: Vec<Vec<(Setup, Outcome)>>,
 }
 
@@ -78,8 +80,14 @@ impl Measured {
         median(&ratios)
     }
 
+    /// Whose runs do not all count, of those that a bar asks of.
+    pub(crate) fn failed(&self, bar: &Bar) -> Vec<Setup> {
+        let against = bar.against.map(|contender| Setup { contender, ..bar.setup });
+        [Some(bar.setup), against].into_iter().flatten().filter(|&setup| !self.is_clean(setup)).collect()
+    }
+
     /// Whether every run of this server counts.
-    pub(crate) fn is_clean(&self, setup: Setup) -> bool {
+    fn is_clean(&self, setup: Setup) -> bool {
         self.outcomes(setup).all(|outcome| outcome.faults.is_empty())
     }
 }
@@ -105,7 +113,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("bench-peers.json");
         assert_eq!(Results::load(&file).unwrap(), Results::default(), "nothing was measured");
-        let part = Measured { part: Part::Idle, machine: Machine::default(), rounds: vec![Vec::new()] };
+        let part =
+            Measured { part: Part::Idle, machine: Machine::default(), flags: Vec::new(), rounds: vec![Vec::new()] };
         let mut results = Results::default();
         for _ in 0..2 {
             results.put(part.clone());
