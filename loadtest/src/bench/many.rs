@@ -30,6 +30,9 @@ pub(crate) struct ManyArguments {
     /// Messages that are sent to all, one every ten seconds
     #[arg(long, default_value_t = 3)]
     messages: u64,
+    /// Also write what was found to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
     /// The folder of the repository
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     root: PathBuf,
@@ -134,7 +137,7 @@ pub(crate) fn many(arguments: &ManyArguments, out: &mut impl Write) -> Result<Ma
 }
 
 /// What all generators of the run have in common.
-fn local(command: &mut Command, run: &str, messages: u64) {
+fn common_flags(command: &mut Command, run: &str, messages: u64) {
     let duration = format!("{}s", messages * EVERY_S);
     command.args(["--run", run, "--room-prefix", run, "--rooms", "1", "--rate", RATE, "--duration", &duration]);
 }
@@ -144,7 +147,7 @@ fn send(site: &Site, port: u16, run: &str, messages: u64) -> Result<crate::repor
     let json = site.logs.join("many-sender.json");
     let mut sender = command(&site.generator, None);
     sender.args(["run", "--clients", "1", "--senders", "1", "--url", &url(port)]);
-    local(&mut sender, run, messages);
+    common_flags(&mut sender, run, messages);
     step::read_report(sender.arg("--json").arg(&json), &json)
 }
 
@@ -180,7 +183,7 @@ impl Crowd {
         generator.args(["--drain", PATIENCE, "--connect-timeout", CONNECT_MAX, "--url", &url(port)]);
         // From an address of its own, so that local ports last.
         generator.args(["--source", &format!("127.1.{}.{}", number / 200, number % 200 + 1)]);
-        local(&mut generator, run, messages);
+        common_flags(&mut generator, run, messages);
         generator
             .arg("--json")
             .arg(&json)

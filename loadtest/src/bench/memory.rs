@@ -12,7 +12,10 @@ const PAGE_BYTES: u64 = 4096;
 /// What the machine has in use at a moment, in bytes where nothing else is said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Memory {
+    /// What could still be had, of which the kernel would take some from its own objects.
     pub(super) available_bytes: u64,
+    /// All that is not free, but for the cache of files. The others are parts of it.
+    pub(super) used_bytes: u64,
     /// The kernel's own objects: sockets, files, entries of tables.
     pub(super) slab_bytes: u64,
     pub(super) page_tables_bytes: u64,
@@ -28,6 +31,7 @@ impl Memory {
         let sockets = std::fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
         Self {
             available_bytes: all.mem_available.unwrap_or(all.mem_free),
+            used_bytes: all.mem_total.saturating_sub(all.mem_free + all.buffers + all.cached),
             slab_bytes: all.slab,
             page_tables_bytes: all.page_tables.unwrap_or_default(),
             tcp_buffers_bytes: of_tcp(&sockets, "mem") * PAGE_BYTES,
@@ -39,6 +43,7 @@ impl Memory {
     pub(super) fn since(self, then: Self) -> Self {
         Self {
             available_bytes: then.available_bytes.saturating_sub(self.available_bytes),
+            used_bytes: self.used_bytes.saturating_sub(then.used_bytes),
             slab_bytes: self.slab_bytes.saturating_sub(then.slab_bytes),
             page_tables_bytes: self.page_tables_bytes.saturating_sub(then.page_tables_bytes),
             tcp_buffers_bytes: self.tcp_buffers_bytes.saturating_sub(then.tcp_buffers_bytes),
@@ -78,6 +83,7 @@ mod tests {
     fn this_machine_tells_what_it_has() {
         let now = Memory::now();
         assert!(now.available_bytes > 0 && now.slab_bytes > 0, "{now:?}");
+        assert!(now.used_bytes >= now.slab_bytes + now.page_tables_bytes, "the parts are in the whole: {now:?}");
         assert_eq!(now.since(now), Memory::default());
     }
 }

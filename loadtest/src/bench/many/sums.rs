@@ -101,8 +101,9 @@ impl fmt::Display for Many {
                 short(bytes as f64 / 1024.0 / connections)
             )
         };
-        let (first, last) = (self.crowds_per_second.first(), self.crowds_per_second.last());
-        let rate = |rate: Option<&f64>| number(rate.copied().unwrap_or_default().round());
+        let rate = |rate: f64| number(rate.round());
+        let of_all = self.connected as f64 / self.connect_s.max(0.001);
+        let slowest = self.crowds_per_second.iter().copied().min_by(f64::total_cmp).unwrap_or_default();
         writeln!(f, "| what | found |\n|---|---|")?;
         writeln!(
             f,
@@ -114,10 +115,10 @@ impl fmt::Display for Many {
         writeln!(f, "| what ended it | {} |", self.limit)?;
         writeln!(
             f,
-            "| time to connect, one replica after the other | {} s; {} a second with the first, {} with the last |",
+            "| time to connect, one replica after the other | {} s, which is {} a second; {} with the slowest replica |",
             short(self.connect_s),
-            rate(first),
-            rate(last)
+            rate(of_all),
+            rate(slowest)
         )?;
         for (name, bytes) in [
             ("resident memory of the replicas", self.replicas_bytes),
@@ -126,7 +127,7 @@ impl fmt::Display for Many {
             ("the kernel's objects (slab), for both ends", self.machine.slab_bytes),
             ("the kernel's page tables", self.machine.page_tables_bytes),
             ("what waits in the buffers of TCP", self.machine.tcp_buffers_bytes),
-            ("all that the machine has less", self.machine.available_bytes),
+            ("all that the machine has more in use", self.machine.used_bytes),
         ] {
             writeln!(f, "| {name} | {} |", each(bytes))?;
         }
@@ -161,12 +162,15 @@ mod tests {
             connected: 1_024,
             replicas: 2,
             limit: "memory".to_owned(),
+            connect_s: 4.0,
+            crowds_per_second: vec![1_000.0, 300.0, 3_000.0],
             replicas_bytes: 7 << 20,
             messages: vec![message],
             ..Many::default()
         };
         let text = many.to_string();
         assert!(text.contains("1,024 of 2,048") && text.contains("7 KiB each"), "{text}");
+        assert!(text.contains("| 4 s, which is 256 a second; 300 with the slowest replica |"), "{text}");
         assert!(
             text.contains("| message 1 to all | 100 deliveries; the first 1 ms after it was due, the last 25.5 ms |")
         );
