@@ -19,6 +19,7 @@
 //! * [`servers`]: what the gateway's processes used.
 //! * [`gathered`], [`report`], [`verdict`], [`sentences`], [`progress`]: what comes out, for programs and for people.
 //! * [`search`]: the highest rate that holds.
+//! * [`files`]: what is written for others to read.
 //! * [`html`], [`plot`], [`compare`]: the report as a page with pictures, and two runs side by side.
 //! * [`floor`]: a bare server to compare with.
 //! * [`bench`]: Hubbub beside others.
@@ -30,6 +31,7 @@ mod clock;
 mod command;
 mod compare;
 mod connection;
+mod files;
 mod floor;
 mod gathered;
 mod html;
@@ -63,7 +65,6 @@ mod wire;
 mod worker;
 
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
@@ -74,7 +75,6 @@ use crate::command::{Cli, Command, RunArguments};
 use crate::compare::{CompareArguments, Comparison};
 use crate::floor::FloorArguments;
 use crate::plan::Plan;
-use crate::plot::PlotError;
 use crate::report::Report;
 use crate::run::RunError;
 
@@ -120,13 +120,19 @@ fn bench_peers(arguments: &BenchArguments) -> ExitCode {
 }
 
 fn connect_many(arguments: &ManyArguments) -> ExitCode {
+    if let Err(error) = files::check_writable(&arguments.json) {
+        return refuse(&error);
+    }
     let many = match bench::many(arguments, &mut anstream::stderr().lock()) {
         Ok(many) => many,
         Err(error) => return refuse(&error),
     };
-    match write!(anstream::stdout(), "{many}") {
+    if write!(anstream::stdout(), "{many}").is_err() {
+        return ExitCode::FAILURE;
+    }
+    match arguments.json.iter().try_for_each(|path| files::write_json(path, &many)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(error) => refuse(&error),
     }
 }
 
@@ -140,24 +146,18 @@ fn compare_runs(arguments: &CompareArguments) -> ExitCode {
     if compare::write(&comparison, names, &mut anstream::stdout().lock()).is_err() {
         return ExitCode::FAILURE;
     }
-    match &arguments.html {
-        Some(path) => save_page(path, html::comparison(&comparison, names)),
-        None => ExitCode::SUCCESS,
-    }
-}
-
-/// Writes a page to a file.
-fn save_page(path: &Path, page: Result<String, PlotError>) -> ExitCode {
-    let written = page.map_err(std::io::Error::other).and_then(|page| std::fs::write(path, page));
-    match written {
+    match arguments.html.iter().try_for_each(|path| files::write_page(path, html::comparison(&comparison, names))) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => refuse(&format!("the page could not be written to {}: {error}", path.display())),
+        Err(error) => refuse(&error),
     }
 }
 
 /// Makes a run, or several, and tells what came out.
 fn measure(arguments: RunArguments, how: fn(Plan) -> Result<Report, RunError>) -> ExitCode {
     let (json, page) = (arguments.json.clone(), arguments.html.clone());
+    if let Err(error) = files::check_writable(json.iter().chain(&page)) {
+        return refuse(&error);
+    }
     let plan = match Plan::new(arguments) {
         Ok(plan) => plan,
         Err(error) => return refuse(&error),
@@ -175,17 +175,14 @@ fn measure(arguments: RunArguments, how: fn(Plan) -> Result<Report, RunError>) -
     if sentences::write(&report, &mut anstream::stdout().lock()).is_err() {
         return ExitCode::FAILURE;
     }
-    if let Some(path) = json
-        && let Err(error) = report.save(&path)
-    {
-        return refuse(&format!("the report could not be written to {}: {error}", path.display()));
+    let saved = json.iter().map(|path| files::write_json(path, &report));
+    let shown = page.iter().map(|path| files::write_page(path, html::report(&report)));
+    let mut code = if report.verdict.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    // Where one of the two cannot be written, the other one still is.
+    for error in saved.chain(shown).filter_map(Result::err) {
+        code = refuse(&error);
     }
-    if let Some(path) = page
-        && save_page(&path, html::report(&report)) != ExitCode::SUCCESS
-    {
-        return ExitCode::from(2);
-    }
-    if report.verdict.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    code
 }
 
 /// Says why there is no report. 2, as for wrong arguments, so that it is not taken for a verdict.

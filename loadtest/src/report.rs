@@ -1,7 +1,6 @@
 //! What came out of a run, for programs. Every field stays what it is; new ones may join them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -265,13 +264,6 @@ impl Report {
         };
         report.verdict = Verdict::of(&report);
         report
-    }
-
-    /// Writes the report as JSON.
-    pub(crate) fn save(&self, path: &Path) -> std::io::Result<()> {
-        let mut json = serde_json::to_string_pretty(self)?;
-        json.push('\n');
-        std::fs::write(path, json)
     }
 }
 

@@ -328,3 +328,18 @@ async fn a_connection_that_fails_at_first_may_be_a_fault() {
     let judged = judge("patient", Fault::Deaf, &format!("{} --connect-timeout 300ms", path.display())).await;
     assert!(judged.faults().contains("connections could not be opened at once; 0 were allowed"), "{}", judged.text);
 }
+
+#[test]
+fn a_report_that_could_not_be_written_stops_the_run_before_it_begins() {
+    let run = |file: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub-loadtest"));
+        let output = command.args(["run", "--url", "ws://127.0.0.1:9", "--connect-timeout", "10s", file]);
+        output.arg("/nowhere/report").output().unwrap()
+    };
+    for file in ["--json", "--html"] {
+        let output = run(file);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("/nowhere/report could not be written") && output.stdout.is_empty(), "{text}");
+    }
+}
