@@ -11,8 +11,9 @@ use maud::{Markup, html};
 
 pub(crate) use self::comparison::comparison;
 use self::figures::{count, ms};
-use crate::plot::PlotError;
+use crate::plot::{PlotError, short};
 use crate::report::Report;
+use crate::servers::sum;
 
 /// The page of one run.
 pub(crate) fn report(report: &Report) -> Result<String, PlotError> {
@@ -41,6 +42,12 @@ fn summary(report: &Report) -> String {
     let plan = &report.plan;
     let sending = match plan.messages_per_second {
         0.0 => "nobody sends".to_owned(),
+        rate if plan.missed > 0 => format!(
+            "{} messages of {} bytes into each room while the others are away, {} a second",
+            count(plan.missed as f64),
+            plan.payload_bytes,
+            count(rate)
+        ),
         rate => format!("{} messages of {} bytes a second for {:?}", count(rate), plan.payload_bytes, plan.duration),
     };
     format!("{} clients, {} rooms, {sending}", count(plan.clients as f64), count(plan.rooms as f64))
@@ -65,25 +72,30 @@ fn highlights(report: &Report) -> Markup {
     let (connections, delivered) = (&report.connections, &report.latencies.delivered);
     let mut cards =
         vec![("clients let in", count(connections.came as f64), format!("of {}", count(connections.clients as f64)))];
+    if let Some(returns) = &report.returns {
+        let ratio = returns.ratio.map(|ratio| format!("{} times as long", short(ratio)));
+        cards.push((
+            "all back, nothing missed",
+            ms(returns.plain_ms),
+            format!("{} clients", count(returns.clients as f64)),
+        ));
+        cards.push(("all back with all they missed", ms(returns.recovered_ms), ratio.unwrap_or_default()));
+    }
     if report.messages.due > 0 {
         cards.push(("deliveries a second", count(report.deliveries.per_second), "while messages were sent".to_owned()));
         cards.push(("delivered, 99 %", ms(delivered.p99_ms), format!("half of them within {}", ms(delivered.p50_ms))));
     }
-    let sum = |of: fn(&crate::servers::Figures) -> Option<f64>, usages: &[crate::servers::Usage]| {
-        let each: Option<Vec<f64>> = usages.iter().map(|usage| of(usage.figures.as_ref()?)).collect();
-        each.filter(|each| !each.is_empty()).map(|each| each.iter().sum::<f64>())
-    };
     let all = match report.plan.servers.len() {
         1 => "of the server",
         _ => "of all servers together",
     };
-    if let Some(us) = sum(|figures| figures.cpu_us_per_delivery, &report.servers.sending) {
+    if let Some(us) = sum(&report.servers.sending, |figures| figures.cpu_us_per_delivery) {
         cards.push(("processor time per delivery", format!("{us:.2} µs"), all.to_owned()));
     }
-    if let Some(calls) = sum(|figures| figures.system_calls_per_delivery, &report.servers.sending) {
+    if let Some(calls) = sum(&report.servers.sending, |figures| figures.system_calls_per_delivery) {
         cards.push(("system calls per delivery", format!("{calls:.3}"), all.to_owned()));
     }
-    if let Some(bytes) = sum(|figures| figures.resident_bytes_per_connection, &report.servers.connecting) {
+    if let Some(bytes) = sum(&report.servers.connecting, |figures| figures.resident_bytes_per_connection) {
         cards.push(("memory per connection", format!("{:.1} KiB", bytes / 1024.0), all.to_owned()));
     }
     html! {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use self::system_calls::SystemCalls;
-pub(crate) use self::usage::{Figures, Per, Usage, Used, used};
+pub(crate) use self::usage::{Figures, Per, Usage, Used, sum, used};
 
 /// A process of this machine and what it is called in the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::part::Figure;
 use crate::report::Report;
-use crate::servers::{Figures, Usage};
+use crate::servers::{Usage, sum};
 
 /// Everything that can be told of a run; what was not measured is missing. The first `gateways` of the watched processes are
 /// the gateways, and a Redis may follow.
@@ -52,12 +52,6 @@ fn share(report: &Report) -> f64 {
     }
     let threads_ms = (report.connections.connect_ms * generator.threads.max(1)).max(1);
     generator.connect_cpu_ms as f64 / threads_ms as f64
-}
-
-/// Of all of these together, if each of them has it.
-fn sum(usages: &[Usage], of: fn(&Figures) -> Option<f64>) -> Option<f64> {
-    let each: Option<Vec<f64>> = usages.iter().map(|usage| of(usage.figures.as_ref()?)).collect();
-    each.filter(|each| !each.is_empty()).map(|each| each.iter().sum())
 }
 
 /// What the gateways take more at the end, when nobody says anything, than they took empty.

@@ -148,3 +148,14 @@ fn a_usage_survives_its_json() {
     let json = serde_json::to_string(&usage).unwrap();
     assert_eq!(serde_json::from_str::<Vec<Usage>>(&json).unwrap(), usage);
 }
+
+#[test]
+fn what_one_of_several_processes_lacks_is_not_known_of_all_together() {
+    let usage = |figures| Usage { pid: 1, name: String::new(), figures };
+    let has = |us| usage(Some(Figures { cpu_us_per_delivery: Some(us), ..Figures::default() }));
+    let all = |usages: &[Usage]| sum(usages, |figures| figures.cpu_us_per_delivery);
+    assert_eq!(all(&[has(1.0), has(2.0)]), Some(3.0));
+    assert_eq!(all(&[has(1.0), usage(Some(Figures::default()))]), None);
+    assert_eq!(all(&[has(1.0), usage(None)]), None);
+    assert_eq!(all(&[]), None);
+}

@@ -15,6 +15,7 @@ pub(crate) struct Per {
 
 /// What each process used in the two parts of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Used {
     /// From before the first connection until everybody was in their rooms, divided by the connections.
     pub(crate) connecting: Vec<Usage>,
@@ -32,7 +33,8 @@ pub(crate) struct Usage {
 }
 
 /// The figures of a process that lived on. A `None` among what is divided: there was nothing to divide by.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Figures {
     pub(crate) cpu_user_us: u64,
     pub(crate) cpu_system_us: u64,
@@ -99,6 +101,12 @@ impl Figures {
     pub(crate) fn cpu_us(&self) -> u64 {
         self.cpu_user_us + self.cpu_system_us
     }
+}
+
+/// A figure of all of these together, if each of them has it.
+pub(crate) fn sum(usages: &[Usage], of: impl Fn(&Figures) -> Option<f64>) -> Option<f64> {
+    let all = usages.iter().map(|usage| of(usage.figures.as_ref()?)).sum::<Option<f64>>();
+    all.filter(|_| !usages.is_empty())
 }
 
 fn ratio(of: f64, to: u64) -> Option<f64> {
