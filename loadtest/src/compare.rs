@@ -3,9 +3,11 @@
 mod rows;
 mod words;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::Value;
 use thiserror::Error;
 
 pub(crate) use self::rows::{Trend, rows};
@@ -47,6 +49,9 @@ pub(crate) struct Difference {
     pub(crate) values: [String; 2],
 }
 
+/// Longer names are cut.
+const NAME_MAX: usize = 20;
+
 /// What differs between any two runs, and says nothing.
 const INDIFFERENT: [&str; 5] = ["room_prefix", "run", "seed", "servers", "urls"];
 
@@ -63,16 +68,92 @@ fn read(path: &Path) -> Result<Report, CompareError> {
     serde_json::from_slice(&json).map_err(|error| CompareError::Form(path.to_owned(), error))
 }
 
+/// Short names for both: those of the files, with as much of their folders as tells them apart.
+pub(crate) fn names(arguments: &CompareArguments) -> [String; 2] {
+    let [first, second] = [&arguments.first, &arguments.second].map(|path| path.with_extension(""));
+    let tail = |path: &Path, parts: usize| {
+        let all: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+        all[all.len().saturating_sub(parts)..].join("/")
+    };
+    let parts = (1..=first.iter().count().max(second.iter().count()))
+        .find(|&parts| tail(&first, parts) != tail(&second, parts))
+        .unwrap_or(1);
+    [first, second].map(|path| last_characters(&tail(&path, parts), NAME_MAX))
+}
+
+fn last_characters(text: &str, number: usize) -> String {
+    let length = text.chars().count();
+    match length.checked_sub(number) {
+        None | Some(0) => text.to_owned(),
+        Some(more) => format!("…{}", text.chars().skip(more + 1).collect::<String>()),
+    }
+}
+
 fn differences(reports: &[Report; 2]) -> Vec<Difference> {
-    let plans = [&reports[0], &reports[1]].map(|report| serde_json::to_value(&report.plan).unwrap_or_default());
-    let [Some(first), Some(second)] = plans.each_ref().map(serde_json::Value::as_object) else { return Vec::new() };
-    first
-        .iter()
-        .filter(|(field, _)| !INDIFFERENT.contains(&field.as_str()))
-        .filter_map(|(field, value)| {
-            let other = second.get(field)?;
-            (value != other)
-                .then(|| Difference { field: field.clone(), values: [value.to_string(), other.to_string()] })
+    let [first, second] = [&reports[0], &reports[1]].map(fields);
+    let names: BTreeSet<&String> = first.keys().chain(second.keys()).collect();
+    names
+        .into_iter()
+        .filter_map(|field| {
+            let values = [&first, &second].map(|fields| fields.get(field).map_or("–", String::as_str).to_owned());
+            (values[0] != values[1]).then(|| Difference { field: field.clone(), values })
         })
         .collect()
+}
+
+/// What the plan says of the test, by name; what it leaves open is left out.
+fn fields(report: &Report) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::new();
+    let plan = serde_json::to_value(&report.plan).unwrap_or_default();
+    for (name, value) in plan.as_object().into_iter().flatten() {
+        match value {
+            _ if INDIFFERENT.contains(&name.as_str()) => {}
+            Value::Object(parts) => fields.extend(parts.iter().map(|(part, value)| (format!("{name}, {part}"), value))),
+            value => drop(fields.insert(name.clone(), value)),
+        }
+    }
+    let text = |value: &Value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        value => Some(value.to_string()),
+    };
+    fields.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::RunArguments;
+    use crate::plan::Plan;
+    use crate::verdict::Verdict;
+
+    fn named(first: &str, second: &str) -> [String; 2] {
+        names(&CompareArguments { first: first.into(), second: second.into(), html: None })
+    }
+
+    #[test]
+    fn runs_are_named_by_their_files_and_by_their_folders_only_where_these_differ() {
+        assert_eq!(named("/tmp/runs/before.json", "after.json"), ["before", "after"]);
+        assert_eq!(named("/tmp/old/run.json", "/tmp/new/run.json"), ["old/run", "new/run"]);
+        assert_eq!(named("run.json", "run.json"), ["run", "run"]);
+        let [long, _] = named("a-very-long-name-that-nobody-has-room-for.json", "b.json");
+        assert_eq!((long.chars().count(), long.starts_with('…')), (NAME_MAX, true), "{long}");
+    }
+
+    #[test]
+    fn each_threshold_that_differs_is_named_by_itself() {
+        let [first, second] = ["--max-p99-ms 5 --max-loss 1", "--max-p99-ms 7"].map(|flags| {
+            let plan = Plan::new(RunArguments::parse_words(flags)).unwrap();
+            serde_json::from_value::<Report>(serde_json::json!({ "plan": plan, "verdict": Verdict::default() }))
+                .unwrap()
+        });
+        let mut found = differences(&[first, second]);
+        found.retain(|difference| difference.field.starts_with("pass"));
+        let values = found.into_iter().map(|each| (each.field, each.values)).collect::<Vec<_>>();
+        let pair = |one: &str, other: &str| [one.to_owned(), other.to_owned()];
+        assert_eq!(
+            values,
+            [("pass, delivered_p99_ms".to_owned(), pair("5.0", "7.0")), ("pass, lost".to_owned(), pair("1", "–"))]
+        );
+    }
 }

@@ -60,7 +60,8 @@ macro_rules! stages {
         }
 
         /// The percentiles of every stage.
-        #[derive(Debug, Clone, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+        #[serde(default)]
         pub(crate) struct LatencyReport {
             $($(#[$doc])* pub(crate) $name: Percentiles,)*
         }
@@ -112,7 +113,8 @@ stages! {
 }
 
 /// Percentiles of a stage, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Percentiles {
     pub(crate) count: u64,
     pub(crate) p50_ms: f64,

@@ -37,6 +37,7 @@ pub(crate) struct Ledger {
 
 /// What became of a room.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct RoomResult {
     /// Acknowledged messages that a subscription should have been given and was not, summed over all subscriptions.
     pub(crate) lost: u64,

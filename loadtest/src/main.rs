@@ -141,8 +141,8 @@ fn compare_runs(arguments: &CompareArguments) -> ExitCode {
         Ok(comparison) => comparison,
         Err(error) => return refuse(&error),
     };
-    let names = [&arguments.first, &arguments.second].map(|path| path.to_string_lossy());
-    let names = [&*names[0], &*names[1]];
+    let names = compare::names(arguments);
+    let names = names.each_ref().map(String::as_str);
     if compare::write(&comparison, names, &mut anstream::stdout().lock()).is_err() {
         return ExitCode::FAILURE;
     }

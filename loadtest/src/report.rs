@@ -1,4 +1,5 @@
-//! What came out of a run, for programs. Every field stays what it is; new ones may join them.
+//! What came out of a run, for programs. Every field stays what it is; new ones may join them, and reports of before are read
+//! all the same.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -52,34 +53,50 @@ pub(crate) struct PhaseTime {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) plan: Plan,
+    #[serde(default)]
     pub(crate) interrupted: bool,
     /// In the order in which they came.
+    #[serde(default)]
     pub(crate) phases: Vec<PhaseTime>,
+    #[serde(default)]
     pub(crate) connections: Connections,
+    #[serde(default)]
     pub(crate) messages: Messages,
+    #[serde(default)]
     pub(crate) deliveries: Deliveries,
+    #[serde(default)]
     pub(crate) latencies: LatencyReport,
     /// What the processes of `--pid` used.
+    #[serde(default)]
     pub(crate) servers: Used,
     /// What this program itself used.
+    #[serde(default)]
     pub(crate) generator: Generator,
     /// How those came back who were cut.
     pub(crate) returns: Option<Returns>,
     pub(crate) presence: Option<PresenceReport>,
     /// When each message was delivered, where there are few.
+    #[serde(default)]
     pub(crate) broadcasts: Vec<Broadcast>,
     /// All rooms together.
+    #[serde(default)]
     pub(crate) ledger: RoomResult,
+    #[serde(default)]
     pub(crate) rooms: Vec<NamedRoom>,
     /// `error` frames by code.
+    #[serde(default)]
     pub(crate) errors: BTreeMap<String, u64>,
     /// Ends of connections by code.
+    #[serde(default)]
     pub(crate) closes: BTreeMap<String, u64>,
     /// Connections that could not be opened, by reason.
+    #[serde(default)]
     pub(crate) failures: BTreeMap<String, u64>,
     /// What the gateway said of itself.
+    #[serde(default)]
     pub(crate) notices: BTreeMap<String, u64>,
     /// Frames that the protocol does not allow where they came.
+    #[serde(default)]
     pub(crate) breaches: BTreeMap<String, u64>,
     /// The steps of a search for the highest rate; the rest of the report is of the last one that held.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -88,7 +105,8 @@ pub(crate) struct Report {
 }
 
 /// What became of the clients.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Connections {
     pub(crate) clients: u64,
     /// Clients that were ever welcome.
@@ -106,7 +124,8 @@ pub(crate) struct Connections {
 }
 
 /// What became of the messages.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Messages {
     /// Due within the duration.
     pub(crate) due: u64,
@@ -126,7 +145,8 @@ pub(crate) struct Messages {
 }
 
 /// What arrived.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Deliveries {
     /// All entries that came to anybody, replayed ones included.
     pub(crate) total: u64,
@@ -139,7 +159,8 @@ pub(crate) struct Deliveries {
 }
 
 /// What this program used, which is the proof that it was not what held the server back.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Generator {
     pub(crate) threads: u64,
     /// Until everybody was connected.
@@ -153,7 +174,8 @@ pub(crate) struct Generator {
 }
 
 /// How those came back who were cut.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Returns {
     /// How many were cut, each time.
     pub(crate) clients: u64,

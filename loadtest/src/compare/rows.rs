@@ -1,7 +1,8 @@
 //! The figures of two runs that can be compared.
 
+use crate::latency::Percentiles;
 use crate::report::Report;
-use crate::servers::{Figures, Usage};
+use crate::servers::sum;
 
 /// One figure of both runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,16 +44,24 @@ impl Row {
 /// A figure of a report; `None` where that run has none.
 type Figure = fn(&Report) -> Option<f64>;
 
-const FIGURES: [(&str, &str, bool, Figure); 13] = [
+const FIGURES: [(&str, &str, bool, Figure); 25] = [
+    ("highest rate that held", "", true, highest),
     ("clients let in per second", "", true, |report| positive(report.connections.handshakes_per_second)),
-    ("deliveries per second", "", true, |report| sent(report, report.deliveries.per_second)),
-    ("connected, 99 %", "ms", false, |report| {
-        some(report.latencies.connected.count, report.latencies.connected.p99_ms)
+    ("deliveries per second", "", true, |report| {
+        (report.messages.due > 0 || report.plan.listen).then_some(report.deliveries.per_second)
     }),
-    ("acknowledged, 50 %", "ms", false, |report| sent(report, report.latencies.acknowledged.p50_ms)),
-    ("acknowledged, 99 %", "ms", false, |report| sent(report, report.latencies.acknowledged.p99_ms)),
-    ("delivered, 50 %", "ms", false, |report| sent(report, report.latencies.delivered.p50_ms)),
-    ("delivered, 99 %", "ms", false, |report| sent(report, report.latencies.delivered.p99_ms)),
+    ("connected, 99 %", "ms", false, |report| at(report.latencies.connected, |each| each.p99_ms)),
+    ("returned, last", "ms", false, |report| at(report.latencies.returned, |each| each.max_ms)),
+    ("recovered, last", "ms", false, |report| at(report.latencies.recovered, |each| each.max_ms)),
+    ("recovered by returned", "", false, |report| report.returns.as_ref()?.ratio),
+    ("acknowledged, 50 %", "ms", false, |report| at(report.latencies.acknowledged, |each| each.p50_ms)),
+    ("acknowledged, 99 %", "ms", false, |report| at(report.latencies.acknowledged, |each| each.p99_ms)),
+    ("acknowledged, 99.9 %", "ms", false, |report| at(report.latencies.acknowledged, |each| each.p99_9_ms)),
+    ("delivered, 50 %", "ms", false, |report| at(report.latencies.delivered, |each| each.p50_ms)),
+    ("delivered, 99 %", "ms", false, |report| at(report.latencies.delivered, |each| each.p99_ms)),
+    ("delivered, 99.9 %", "ms", false, |report| at(report.latencies.delivered, |each| each.p99_9_ms)),
+    ("spread, 50 %", "ms", false, |report| at(report.latencies.spread, |each| each.p50_ms)),
+    ("spread, 99 %", "ms", false, |report| at(report.latencies.spread, |each| each.p99_ms)),
     ("processor time per delivery", "µs", false, |report| {
         sum(&report.servers.sending, |figures| figures.cpu_us_per_delivery)
     }),
@@ -65,6 +74,10 @@ const FIGURES: [(&str, &str, bool, Figure); 13] = [
     ("memory per connection", "KiB", false, |report| {
         sum(&report.servers.connecting, |figures| figures.resident_bytes_per_connection.map(|bytes| bytes / 1024.0))
     }),
+    ("messages refused", "", false, |report| Some(report.messages.refused as f64)),
+    ("entries skipped", "", false, |report| Some(report.ledger.seen.skipped as f64)),
+    ("connections closed", "", false, |report| Some(report.closes.values().sum::<u64>() as f64)),
+    ("connections failed", "", false, |report| Some(report.failures.values().sum::<u64>() as f64)),
     ("lost", "", false, |report| Some(report.ledger.lost as f64)),
     ("promises broken otherwise", "", false, |report| Some(report.ledger.breaches() as f64)),
 ];
@@ -80,23 +93,19 @@ pub(crate) fn rows(reports: &[Report; 2]) -> Vec<Row> {
         .collect()
 }
 
-/// Of all servers together, if each of them has it.
-fn sum(usages: &[Usage], of: fn(&Figures) -> Option<f64>) -> Option<f64> {
-    let each: Option<Vec<f64>> = usages.iter().map(|usage| of(usage.figures.as_ref()?)).collect();
-    each.filter(|each| !each.is_empty()).map(|each| each.iter().sum())
+/// Of a search; 0 where no rate held.
+fn highest(report: &Report) -> Option<f64> {
+    let held = report.search.iter().filter(|step| step.held).map(|step| step.messages_per_second);
+    (!report.search.is_empty()).then(|| held.fold(0.0, f64::max))
 }
 
 fn positive(number: f64) -> Option<f64> {
     (number.is_finite() && number > 0.0).then_some(number)
 }
 
-fn some(count: u64, number: f64) -> Option<f64> {
-    (count > 0).then_some(number)
-}
-
-/// Only of a run that sent.
-fn sent(report: &Report, number: f64) -> Option<f64> {
-    some(report.messages.due, number)
+/// Of a stage that was reached at all.
+fn at(stage: Percentiles, percentile: fn(Percentiles) -> f64) -> Option<f64> {
+    (stage.count > 0).then(|| percentile(stage))
 }
 
 #[cfg(test)]
@@ -119,6 +128,14 @@ mod tests {
         ] {
             assert_eq!(row(first, second, more_is_better).trend(), trend, "{first} {second}");
         }
+    }
+
+    #[test]
+    fn a_percentile_of_nothing_is_no_figure() {
+        let mut stage = Percentiles::default();
+        assert_eq!(at(stage, |each| each.p99_ms), None);
+        stage.count = 1;
+        assert_eq!(at(stage, |each| each.p99_ms), Some(0.0));
     }
 
     #[test]

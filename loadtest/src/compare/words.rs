@@ -19,7 +19,7 @@ pub(crate) fn write(comparison: &Comparison, names: [&str; 2], out: &mut impl Wr
         let [first, second] = &difference.values;
         writeln!(out, "{DOUBT}Not the same test:{DOUBT:#} {} is {first} here and {second} there.", difference.field)?;
     }
-    let [first, second] = names.map(|name| last_characters(name, 20));
+    let [first, second] = names;
     writeln!(out, "{HEAD}{:<32}{first:>22}{second:>22}{:>10}{HEAD:#}", "", "ratio")?;
     for row in rows(&comparison.reports) {
         let style = match row.trend() {
@@ -37,12 +37,4 @@ pub(crate) fn write(comparison: &Comparison, names: [&str; 2], out: &mut impl Wr
         }
     }
     Ok(())
-}
-
-fn last_characters(text: &str, number: usize) -> String {
-    let length = text.chars().count();
-    match length.checked_sub(number) {
-        None | Some(0) => text.to_owned(),
-        Some(more) => format!("…{}", text.chars().skip(more + 1).collect::<String>()),
-    }
 }

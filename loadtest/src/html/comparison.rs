@@ -22,7 +22,7 @@ pub(crate) fn comparison(comparison: &Comparison, names: [&str; 2]) -> Result<St
         @if !comparison.differences.is_empty() {
             section.doubt {
                 h2 { "Not the same test" }
-                div.wide { table {
+                div.wide { table.words {
                     tr { th { "" } @for name in names { th { (name) } } }
                     @for each in &comparison.differences {
                         tr { td { (each.field) } @for value in &each.values { td { (value) } } }

@@ -14,8 +14,9 @@ use super::{PlotError, theme};
 
 const WIDTH: i32 = 856;
 const HEIGHT: i32 = 300;
-/// What stands on the right: the names of the lines, or half of the last number of the axis.
-const NAMES: i32 = 140;
+/// What stands on the right: the names of the lines with a sample before each, or half of the last number of the axis.
+const SAMPLE: i32 = 42;
+const LETTER: usize = 8;
 const MARGIN: i32 = 28;
 const ROW: i32 = 20;
 
@@ -43,7 +44,7 @@ impl Lines {
         let area = SVGBackend::with_string(&mut svg, (WIDTH.unsigned_abs(), HEIGHT.unsigned_abs())).into_drawing_area();
         let mut chart = ChartBuilder::on(&area)
             .margin(12)
-            .margin_right(if self.lines.len() > 1 { NAMES } else { MARGIN })
+            .margin_right(if self.lines.len() > 1 { self.names_width() } else { MARGIN })
             .x_label_area_size(44)
             .y_label_area_size(64)
             .build_cartesian_2d(
@@ -73,8 +74,13 @@ impl Lines {
         Ok(svg)
     }
 
+    fn names_width(&self) -> i32 {
+        let letters = self.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or_default();
+        SAMPLE + i32::try_from(letters * LETTER).unwrap_or(0).min(WIDTH / 3)
+    }
+
     fn name_lines(&self, area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), PlotError> {
-        let left = WIDTH - NAMES + 16;
+        let left = WIDTH - self.names_width() + 16;
         for ((number, line), row) in self.lines.iter().enumerate().zip(0..) {
             let middle = 20 + ROW * row;
             let sample = [(left, middle), (left + 18, middle)];

@@ -110,6 +110,25 @@ fn a_report_is_a_page_that_needs_nothing_else_and_two_reports_can_be_compared() 
 }
 
 #[test]
+fn a_report_of_before_is_compared_by_what_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut report = Floor::start().judge("-n 4 --rate 40 -d 500ms");
+    let new = folder.path().join("new.json");
+    std::fs::write(&new, report.to_string()).unwrap();
+    let fields = report.as_object_mut().unwrap();
+    fields.retain(|name, _| ["plan", "verdict", "deliveries", "latencies", "messages"].contains(&name.as_str()));
+    report["messages"].as_object_mut().unwrap().remove("refused");
+    report["latencies"].as_object_mut().unwrap().remove("spread");
+    report["latencies"]["delivered"].as_object_mut().unwrap().remove("p99_9_ms");
+    let old = folder.path().join("old.json");
+    std::fs::write(&old, report.to_string()).unwrap();
+    let output = Command::new(PROGRAM).arg("compare").args([&old, &new]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("delivered, 99 %") && !text.contains("spread, 50 %"), "{text}");
+}
+
+#[test]
 fn what_is_no_report_is_not_compared() {
     let output = Command::new(PROGRAM).args(["compare", "/nowhere/a.json", "/dev/null"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
