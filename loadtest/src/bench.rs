@@ -3,12 +3,12 @@
 
 mod contender;
 mod figures;
-mod machine;
 mod many;
 mod memory;
 mod metrics;
 mod page;
 mod part;
+mod place;
 mod process;
 mod results;
 mod step;
@@ -21,12 +21,13 @@ use clap::Args;
 use thiserror::Error;
 
 use self::contender::{Setup, Site};
-use self::machine::Machine;
 pub(crate) use self::many::{ManyArguments, many};
 use self::page::PageError;
 use self::part::Part;
+use self::place::Place;
 use self::results::{Measured, Results};
 use self::step::Outcome;
+use crate::machine::Machine;
 
 /// What is measured.
 #[derive(Debug, Clone, Args)]
@@ -76,16 +77,16 @@ const RESULTS: &str = "bench-peers.json";
 pub(crate) fn bench(arguments: &BenchArguments, out: &mut impl Write) -> Result<(), BenchError> {
     let site = Site::new(&arguments.root, &arguments.target)?;
     let file = arguments.page.with_file_name(RESULTS);
-    let mut results = match arguments.anew {
-        true => Results::default(),
-        false => Results::load(&file).map_err(|error| BenchError::Results(file.clone(), error))?,
-    };
+    let mut results = Results::default();
+    if !arguments.anew {
+        results = Results::load(&file).map_err(|error| BenchError::Results(file.clone(), error))?;
+    }
     // Before hours of measuring, and not after them.
     match page::check(&results, &arguments.page) {
         Err(PageError::WouldLose { .. }) if arguments.anew => {}
         checked => checked?,
     }
-    let here = Machine::here(&site.root);
+    let here = Machine::here();
     if !arguments.write_only {
         let mut parts = arguments.parts.clone();
         if parts.is_empty() {
@@ -94,7 +95,7 @@ pub(crate) fn bench(arguments: &BenchArguments, out: &mut impl Write) -> Result<
         let mut clock = Clock::new(&parts, arguments.rounds);
         for part in parts {
             let rounds = measure(part, arguments, &site, &mut clock, out)?;
-            results.put(Measured { part, machine: Machine::here(&site.root), flags: arguments.flags.clone(), rounds });
+            results.put(Measured { part, place: Place::here(&site.root), flags: arguments.flags.clone(), rounds });
             results.save(&file)?;
             page::write(&results, &here, &arguments.page)?;
         }

@@ -101,11 +101,12 @@ fn differences(reports: &[Report; 2]) -> Vec<Difference> {
         .collect()
 }
 
-/// What the plan says of the test, by name; what it leaves open is left out.
+/// What the plan says of the test, by name, and on what it was made; what is left open is left out.
 fn fields(report: &Report) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
     let plan = serde_json::to_value(&report.plan).unwrap_or_default();
-    for (name, value) in plan.as_object().into_iter().flatten() {
+    let machine = serde_json::json!({ "machine": report.made.machine });
+    for (name, value) in [&plan, &machine].into_iter().filter_map(Value::as_object).flatten() {
         match value {
             _ if INDIFFERENT.contains(&name.as_str()) => {}
             Value::Object(parts) => fields.extend(parts.iter().map(|(part, value)| (format!("{name}, {part}"), value))),

@@ -1,8 +1,12 @@
 //! How long things took: one histogram per stage and thread, in microseconds.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Serializer as _, V2Serializer};
 use serde::{Deserialize, Serialize};
 
 /// Three digits are kept: a percentile is right to 0.1 %.
@@ -34,6 +38,16 @@ impl Stage {
     /// The 99th percentile so far, in microseconds.
     pub(crate) fn p99_us(&self) -> u64 {
         self.0.value_at_quantile(0.99)
+    }
+
+    /// All records so far, as `HdrHistogram` V2 in base64, which its tools read and can add to others.
+    fn export(&self) -> String {
+        let mut bytes = Vec::new();
+        match V2Serializer::new().serialize(&self.0, &mut bytes) {
+            Ok(_) => BASE64.encode(bytes),
+            // Memory cannot be written to only where there is none.
+            Err(_) => String::new(),
+        }
     }
 
     /// The percentiles so far.
@@ -74,6 +88,13 @@ macro_rules! stages {
 
             pub(crate) fn report(&self) -> LatencyReport {
                 LatencyReport { $($name: self.$name.percentiles(),)* }
+            }
+
+            /// The stages that were reached, each with all of its records.
+            pub(crate) fn histograms(&self) -> BTreeMap<String, String> {
+                let stages = [$((stringify!($name), &self.$name),)*];
+                let reached = stages.into_iter().filter(|(_, stage)| !stage.0.is_empty());
+                reached.map(|(name, stage)| (name.to_owned(), stage.export())).collect()
             }
         }
 
@@ -141,6 +162,22 @@ mod tests {
         let percentiles = all.report().delivered;
         assert_eq!((percentiles.count, percentiles.p50_ms, percentiles.max_ms), (1_000, 0.5, 1.0));
         assert!((percentiles.p99_ms - 0.99).abs() < 0.001);
+    }
+
+    #[test]
+    fn what_was_exported_can_be_added_to_what_others_found() {
+        let mut processes: [Latencies; 2] = std::array::from_fn(|_| Latencies::default());
+        for us in 1..=1_000 {
+            processes[us % 2].delivered.record(Duration::from_micros(us as u64));
+        }
+        let mut all = Stage::default();
+        for process in &processes {
+            let exported = process.histograms();
+            assert_eq!(exported.keys().collect::<Vec<_>>(), ["delivered"], "the others were not reached");
+            let bytes = BASE64.decode(&exported["delivered"]).unwrap();
+            all.0 += &hdrhistogram::serialization::Deserializer::new().deserialize::<u64, _>(&mut &*bytes).unwrap();
+        }
+        assert_eq!((all.percentiles().count, all.percentiles().p50_ms, all.percentiles().max_ms), (1_000, 0.5, 1.0));
     }
 
     #[test]

@@ -2,13 +2,14 @@
 //! all the same.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use crate::gathered::{Gathered, PresenceReport};
 use crate::latency::LatencyReport;
 use crate::ledger::RoomResult;
+use crate::machine::Machine;
 use crate::phase::Phase;
 use crate::plan::Plan;
 use crate::search::Step;
@@ -52,6 +53,8 @@ pub(crate) struct PhaseTime {
 /// The report of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Report {
+    #[serde(default)]
+    pub(crate) made: Made,
     pub(crate) plan: Plan,
     #[serde(default)]
     pub(crate) interrupted: bool,
@@ -78,6 +81,10 @@ pub(crate) struct Report {
     /// When each message was delivered, where there are few.
     #[serde(default)]
     pub(crate) broadcasts: Vec<Broadcast>,
+    /// All records of the stages that were reached, as `HdrHistogram` V2 in base64, so that those of several processes or
+    /// rounds can be added.
+    #[serde(default)]
+    pub(crate) histograms: BTreeMap<String, String>,
     /// All rooms together.
     #[serde(default)]
     pub(crate) ledger: RoomResult,
@@ -102,6 +109,27 @@ pub(crate) struct Report {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) search: Vec<Step>,
     pub(crate) verdict: Verdict,
+}
+
+/// When, by what and on what the report was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Made {
+    /// In UTC, when the run had ended.
+    pub(crate) at: String,
+    /// The version of this program.
+    pub(crate) version: String,
+    pub(crate) machine: Machine,
+}
+
+impl Made {
+    fn now() -> Self {
+        Self {
+            at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            machine: Machine::here(),
+        }
+    }
 }
 
 /// What became of the clients.
@@ -211,7 +239,7 @@ impl Report {
     pub(crate) fn new(shared: &Shared, measured: Measured, outcomes: Vec<Outcome>) -> Self {
         let Gathered { tallies, latencies, marks, rooms, spreads, presence } = Gathered::new(shared, outcomes);
         let plan = shared.plan.clone();
-        let latencies = latencies.report();
+        let (histograms, latencies) = (latencies.histograms(), latencies.report());
         let mut ledger = RoomResult::default();
         for room in &rooms {
             ledger.add(room);
@@ -227,6 +255,8 @@ impl Report {
         let broadcasts = spreads.iter().enumerate().filter(|(_, spread)| is_listed && spread.deliveries > 0);
         let generator = generator(&marks, deliveries, &measured);
         let mut report = Self {
+            made: Made::now(),
+            histograms,
             interrupted: measured.interrupted,
             phases: measured.phases,
             connections: Connections {

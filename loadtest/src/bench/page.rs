@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use thiserror::Error;
 
-use super::machine::Machine;
 use super::part::{Bar, Figure, Limit, Part};
 use super::results::{Measured, Results, median};
+use crate::machine::Machine;
 use crate::plot::{self, Bars, short};
 
 /// What the results stand between.
@@ -142,7 +142,7 @@ fn section(measured: &Measured, here: &Machine) -> Vec<String> {
     }
     lines.extend([String::new(), how(measured), faults(measured)]);
     lines.extend(limits(measured));
-    if measured.machine.processor != here.processor {
+    if measured.place.machine.processor != here.processor {
         lines.push(format!(
             "Measured on another processor than this page was last written on ({}): what is not a ratio does not compare \
              with what was measured there.",
@@ -154,7 +154,8 @@ fn section(measured: &Measured, here: &Machine) -> Vec<String> {
 
 /// When, where and by which command it was measured.
 fn how(measured: &Measured) -> String {
-    let machine = &measured.machine;
+    let place = &measured.place;
+    let machine = &place.machine;
     let flags = match &*measured.flags {
         [] => String::new(),
         flags => format!(" -- {}", flags.join(" ")),
@@ -163,14 +164,14 @@ fn how(measured: &Measured) -> String {
         "{COMMAND}{} --rounds {}{flags}'`, on {}, at {}: {} × {}, {} GiB, Linux {}, Redis {}, Node.js {}.",
         measured.part.name(),
         measured.rounds.len(),
-        machine.date,
-        machine.commit,
+        place.date,
+        place.commit,
         machine.processors,
         machine.processor,
         machine.memory_gib,
         machine.kernel,
-        machine.redis,
-        machine.node,
+        place.redis,
+        place.node,
     )
 }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::contender::Setup;
-use super::machine::Machine;
 use super::part::{Bar, Figure, Part};
+use super::place::Place;
 use super::step::Outcome;
 
 /// What was found of all parts that were measured.
@@ -20,7 +20,7 @@ pub(crate) struct Results {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Measured {
     pub(crate) part: Part,
-    pub(crate) machine: Machine,
+    pub(crate) place: Place,
     /// Those that changed every scenario.
     pub(crate) flags: Vec<String>,
     pub(crate) rounds: Vec<Vec<(Setup, Outcome)>>,
@@ -113,8 +113,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("bench-peers.json");
         assert_eq!(Results::load(&file).unwrap(), Results::default(), "nothing was measured");
-        let part =
-            Measured { part: Part::Idle, machine: Machine::default(), flags: Vec::new(), rounds: vec![Vec::new()] };
+        let part = Measured { part: Part::Idle, place: Place::default(), flags: Vec::new(), rounds: vec![Vec::new()] };
         let mut results = Results::default();
         for _ in 0..2 {
             results.put(part.clone());

@@ -124,5 +124,16 @@ pub(super) fn tallies(report: &Report) -> Markup {
 
 pub(super) fn plan(report: &Report) -> Markup {
     let json = serde_json::to_string_pretty(&report.plan).unwrap_or_default();
-    html! { section { details { summary { "The plan" } pre { (json) } } } }
+    let (made, machine) = (&report.made, &report.made.machine);
+    html! {
+        section {
+            details { summary { "The plan" } pre { (json) } }
+            @if !made.at.is_empty() {
+                p.soft {
+                    "Made " (made.at) " by version " (made.version) " on " (machine.processors) " × " (machine.processor) ", "
+                    (machine.memory_gib) " GiB, Linux " (machine.kernel) "."
+                }
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::bench::contender::{Contender, Setup};
 use crate::bench::part::{Figure, Part};
+use crate::bench::place::Place;
 use crate::bench::step::Outcome;
 
 fn outcome(cpu: f64, faults: &[&str]) -> Outcome {
@@ -25,7 +26,7 @@ fn results_with(faults: &[&str], faults_of_sockudo: &[&str]) -> Results {
         ]
     };
     let rounds = vec![round(5.0, 6.0, 12.0), round(5.0, 7.0, 10.0), round(6.0, 7.5, 14.0)];
-    Results { parts: vec![Measured { part: Part::BigRoom, machine: Machine::default(), flags: Vec::new(), rounds }] }
+    Results { parts: vec![Measured { part: Part::BigRoom, place: Place::default(), flags: Vec::new(), rounds }] }
 }
 
 #[test]
