@@ -52,10 +52,10 @@ pub(crate) struct RunArguments {
     /// The language of the server
     #[arg(long, value_enum, default_value_t)]
     pub(crate) language: Language,
-    /// The app's key, in a pusher:// world
+    /// The app's key, with --language pusher
     #[arg(long, value_name = "KEY", default_value = "app-key")]
     pub(crate) pusher_key: String,
-    /// The app's secret, with which channels are authorised
+    /// The app's secret, with which channels are signed, with --language pusher
     #[arg(long, value_name = "SECRET", default_value = "app-secret")]
     pub(crate) pusher_secret: String,
     /// Addresses of this machine to connect from, by commas or as a range like 127.0.0.2-127.0.0.9
