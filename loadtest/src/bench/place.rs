@@ -15,7 +15,7 @@ pub(crate) struct Place {
     pub(crate) date: String,
     #[serde(flatten)]
     pub(crate) machine: Machine,
-    /// The commit that was measured, with a `+` if there were changes.
+    /// The commit that was measured, with a `+` if there were changes outside of `docs`.
     pub(crate) commit: String,
     pub(crate) redis: String,
     pub(crate) node: String,
@@ -25,7 +25,10 @@ impl Place {
     /// Here, now. What is not told is left empty.
     pub(crate) fn here(root: &Path) -> Self {
         let git = |arguments: &[&str]| say(Command::new("git").arg("-C").arg(root).args(arguments));
-        let is_changed = !git(&["status", "--porcelain", "--untracked-files=no"]).is_empty();
+        // What is found is written there, part after part.
+        let elsewhere = ["--", ":/", ":(top,exclude)docs"];
+        let is_changed =
+            !git(&[&["status", "--porcelain", "--untracked-files=no"], &elsewhere[..]].concat()).is_empty();
         let redis = say(Command::new("redis-server").arg("--version"));
         Self {
             date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string().chars().take(10).collect(),
