@@ -106,3 +106,30 @@ fn highlights(report: &Report) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::command::RunArguments;
+    use crate::plan::Plan;
+    use crate::verdict::Verdict;
+
+    #[test]
+    fn the_page_of_a_storm_tells_of_the_storm_and_of_the_returns() {
+        let plan = Plan::new(RunArguments::parse_words("reconnect-storm")).unwrap();
+        let returns = json!({ "clients": 9_900, "missed": 100, "plain_ms": 600, "recovered_ms": 1_500, "ratio": 2.5 });
+        let storm = json!({ "plan": plan, "verdict": Verdict::default(), "returns": returns });
+        let page = report(&serde_json::from_value(storm).unwrap()).unwrap();
+        assert!(
+            page.contains("100 messages of 200 bytes into each room while the others are away, 2,000 a second"),
+            "{page}"
+        );
+        assert!(!page.contains("a second for"), "how many there are ends it, not a time: {page}");
+        let cards = page.split_once("section class=\"cards\"").unwrap().1.split_once("</section>").unwrap().0;
+        for words in ["600 ms", "1,500 ms", "2.5 times as long", "9,900 clients"] {
+            assert!(cards.contains(words), "{words} is missing in {cards}");
+        }
+    }
+}

@@ -138,19 +138,21 @@ fn what_is_no_report_is_not_compared() {
 #[test]
 fn servers_are_measured_beside_each_other_and_those_that_are_not_there_are_told_of() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("images")).unwrap();
     let page = folder.path().join("page.md");
     std::fs::write(&page, "<!-- bench-peers: begin; written by `make bench-peers` -->\n<!-- bench-peers: end -->")
         .unwrap();
-    let output = Command::new(PROGRAM)
-        .args(["bench-peers", "--parts", "big-room", "--rounds", "2", "--root", "/nowhere", "--target"])
-        .arg(folder.path())
-        .arg("--page")
-        .arg(&page)
-        .args(["--", "-n", "20", "--rate", "20", "-d", "500ms"])
-        .env_remove("HUBBUB_BIN")
-        .output()
-        .unwrap();
+    let bench = |arguments: &str| {
+        Command::new(PROGRAM)
+            .args(["bench-peers", "--root", "/nowhere", "--target"])
+            .arg(folder.path())
+            .arg("--page")
+            .arg(&page)
+            .args(arguments.split_whitespace())
+            .env_remove("HUBBUB_BIN")
+            .output()
+            .unwrap()
+    };
+    let output = bench("--parts big-room --rounds 2 -- -n 20 --rate 20 -d 500ms");
     let (text, words) = (std::fs::read_to_string(&page).unwrap(), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{words}");
     assert!(words.contains("floor, round 2 of 2") && words.contains("min left"), "{words}");
@@ -158,4 +160,14 @@ fn servers_are_measured_beside_each_other_and_those_that_are_not_there_are_told_
     assert!(!row("floor").contains('–') || row("floor").contains("<sub>"), "{text}");
     assert_eq!(row("Hubbub").matches('–').count(), 5, "{text}");
     assert!(text.contains("Hubbub: hubbub ended at once"), "{text}");
+    assert!(text.contains("ARGS='--parts big-room --rounds 2 -- -n 20 --rate 20 -d 500ms'"), "{text}");
+
+    assert_eq!(bench("--write-only").status.code(), Some(0));
+    assert_eq!(std::fs::read_to_string(&page).unwrap(), text, "written anew from what was kept, it is the same");
+    std::fs::remove_file(folder.path().join("bench-peers.json")).unwrap();
+    let output = bench("--parts idle --rounds 1");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{words}");
+    assert!(words.contains("would be lost: big-room") && !words.contains("round 1"), "{words}");
+    assert_eq!(std::fs::read_to_string(&page).unwrap(), text);
 }
