@@ -16,8 +16,8 @@
 //! * [`subscription`], [`numbers`]: the position in one room, and what one subscription saw.
 //! * [`ledger`]: what was sent to a room against what arrived.
 //! * [`latency`], [`tally`]: how long things took, and how often they went wrong.
-//! * [`servers`], [`machine`]: what the gateway's processes used, and on what.
-//! * [`gathered`], [`report`], [`verdict`], [`sentences`], [`progress`]: what comes out, for programs and for people.
+//! * [`servers`]: what the gateway's processes used.
+//! * [`gathered`], [`report`], [`verdict`], [`limit`], [`sentences`], [`progress`]: what comes out, for programs and for people.
 //! * [`search`]: the highest rate that holds.
 //! * [`files`]: what is written for others to read.
 //! * [`html`], [`plot`], [`compare`]: the report as a page with pictures, and two runs side by side.
@@ -37,6 +37,7 @@ mod gathered;
 mod html;
 mod latency;
 mod ledger;
+mod limit;
 mod local;
 mod machine;
 mod membership;

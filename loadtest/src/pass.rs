@@ -2,12 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The thresholds of a scenario, in its section `[pass]`; a field that is absent is not looked at.
+/// The thresholds of a scenario, in its section `[pass]`; a field that is absent is not looked at, unless it says so.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Pass {
     /// How many deliveries may be lost, or seqs left out; none if absent.
     pub(crate) lost: Option<u64>,
+    /// How many messages may be answered with an error; none if absent.
+    pub(crate) refused: Option<u64>,
+    /// How many entries the gateway may pass over, though it says so.
+    pub(crate) skipped: Option<u64>,
+    /// How many connections may end that the scenario does not end.
+    pub(crate) closes: Option<u64>,
     /// How many connections may fail to open, though they are tried again.
     pub(crate) failed_connections: Option<u64>,
     /// The highest 99th percentile of the delivery latency.

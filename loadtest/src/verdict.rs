@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limit::Limit;
 use crate::report::Report;
 use crate::servers::{Figures, Usage, Used};
 
@@ -25,6 +26,7 @@ impl Verdict {
         verdict.judge_promises(report);
         verdict.judge_connections(report);
         verdict.judge_presence(report);
+        verdict.judge_counts(report);
         verdict.judge_thresholds(report);
         verdict.doubt(report);
         verdict.passed = verdict.faults.is_empty();
@@ -70,6 +72,10 @@ impl Verdict {
         if report.messages.due > 0 && report.messages.acknowledged == 0 {
             self.faults.push("no message was acknowledged".to_owned());
         }
+        self.fault_if(report.messages.unsent, "messages were due and not sent before the time was over");
+        if report.interrupted {
+            self.faults.push("the run was interrupted".to_owned());
+        }
     }
 
     fn judge_presence(&mut self, report: &Report) {
@@ -85,66 +91,82 @@ impl Verdict {
         }
     }
 
+    /// What should not happen, as often as it may.
+    fn judge_counts(&mut self, report: &Report) {
+        let pass = &report.plan.pass;
+        for (count, what, allowed) in [
+            (report.messages.refused, "messages were answered with an error", Some(pass.refused.unwrap_or(0))),
+            (report.ledger.seen.skipped, "entries were passed over by a reset", pass.skipped),
+            (report.closes.values().sum(), "connections ended that the scenario did not end", pass.closes),
+            (report.failures.values().sum(), "connections could not be opened at once", pass.failed_connections),
+        ] {
+            if let Some(allowed) = allowed.filter(|allowed| count > *allowed) {
+                self.faults.push(format!("{count} {what}; {allowed} were allowed"));
+            }
+        }
+    }
+
     fn judge_thresholds(&mut self, report: &Report) {
         let pass = &report.plan.pass;
-        let failed: u64 = report.failures.values().sum();
-        if let Some(allowed) = pass.failed_connections.filter(|allowed| failed > *allowed) {
-            self.faults.push(format!("{failed} connections could not be opened at once; {allowed} were allowed"));
-        }
         let of_all = |of: fn(&Figures) -> Option<f64>, usages: &[Usage]| {
             let figures = usages.iter().map(|usage| usage.figures.as_ref().and_then(of));
             figures.sum::<Option<f64>>().filter(|_| !usages.is_empty())
         };
         let Used { connecting, sending } = &report.servers;
-        let per_second = |reached: f64| Some(-reached);
-        let kib =
-            |usages: &[Usage]| of_all(|figures| figures.resident_bytes_per_connection, usages).map(|b| b / 1024.0);
+        let delivered = &report.latencies.delivered;
         for (what, reached, limit) in [
             (
                 "ms is the 99th percentile of the delivery latency",
-                Some(report.latencies.delivered.p99_ms),
-                pass.delivered_p99_ms,
+                (delivered.count > 0).then_some(delivered.p99_ms),
+                pass.delivered_p99_ms.map(Limit::AtMost),
             ),
-            ("deliveries were made per second", per_second(report.deliveries.per_second), pass.deliveries_per_second),
+            (
+                "deliveries were made per second",
+                Some(report.deliveries.per_second),
+                pass.deliveries_per_second.map(Limit::AtLeast),
+            ),
             (
                 "clients were let in per second",
-                per_second(report.connections.handshakes_per_second),
-                pass.handshakes_per_second,
+                Some(report.connections.handshakes_per_second),
+                pass.handshakes_per_second.map(Limit::AtLeast),
             ),
             (
                 "µs of processor time were taken per delivery",
                 of_all(|figures| figures.cpu_us_per_delivery, sending),
-                pass.cpu_us_per_delivery,
+                pass.cpu_us_per_delivery.map(Limit::AtMost),
             ),
             (
                 "system calls were made per delivery",
                 of_all(|figures| figures.system_calls_per_delivery, sending),
-                pass.system_calls_per_delivery,
+                pass.system_calls_per_delivery.map(Limit::AtMost),
             ),
-            ("KiB of resident memory were taken per connection", kib(connecting), pass.resident_kib_per_connection),
+            (
+                "KiB of resident memory were taken per connection",
+                of_all(|figures| figures.resident_bytes_per_connection.map(|bytes| bytes / 1024.0), connecting),
+                pass.resident_kib_per_connection.map(Limit::AtMost),
+            ),
             (
                 "times as long was the return with missed messages",
                 report.returns.as_ref().and_then(|returns| returns.ratio),
-                pass.recovery_ratio,
+                pass.recovery_ratio.map(Limit::AtMost),
             ),
         ] {
-            let Some(limit) = limit else {
+            let Some(limit) = limit.filter(|limit| !reached.is_some_and(|reached| limit.is_met(reached))) else {
                 continue;
             };
-            match reached {
-                // Of what is better the more it is, the negative is compared.
-                Some(reached) if reached <= limit && reached >= 0.0 || reached < 0.0 && -reached >= limit => {}
-                Some(reached) if reached < 0.0 => {
-                    self.faults.push(format!("{:.1} {what}; at least {limit} were asked for", -reached));
-                }
-                Some(reached) => self.faults.push(format!("{reached:.2} {what}; {limit} were allowed")),
-                None => self.faults.push(format!("it could not be found how many {what}; {limit} were allowed")),
-            }
+            let asked = match limit {
+                Limit::AtMost(limit) => format!("{limit} were allowed"),
+                Limit::AtLeast(limit) => format!("at least {limit} were asked for"),
+            };
+            self.faults.push(match reached {
+                Some(reached) => format!("{reached:.2} {what}; {asked}"),
+                None => format!("it could not be found how many {what}; {asked}"),
+            });
         }
     }
 
     fn doubt(&mut self, report: &Report) {
-        let (held_back, messages) = (&report.latencies.held_back, &report.messages);
+        let held_back = &report.latencies.held_back;
         if held_back.p99_ms > 5.0 {
             self.doubts.push(format!(
                 "1 % of the messages left {:.1} ms late or later: the load generator, or a gateway that stopped reading, \
@@ -158,17 +180,24 @@ impl Verdict {
                 report.generator.busiest_thread_share * 100.0
             ));
         }
-        if messages.unsent > 0 {
-            self.doubts.push(format!("{} messages were due and not sent before the time was over", messages.unsent));
+        let closes: u64 = report.closes.values().sum();
+        if closes > 0 {
+            self.doubts.push(format!(
+                "{closes} connections ended that the scenario did not end; what was due meanwhile is in the latencies from \
+                 the moment it was due"
+            ));
         }
-        if messages.refused > 0 {
-            self.doubts.push(format!("{} messages were answered with an error and not tried again", messages.refused));
+        if report.ledger.seen.skipped > 0 {
+            self.doubts.push(format!(
+                "{} entries never came because the gateway passed over them, which it said with a reset",
+                report.ledger.seen.skipped
+            ));
         }
         if report.ledger.forked {
             self.doubts.push("a room's log began anew; what was lost in it cannot be told".to_owned());
         }
-        if report.interrupted {
-            self.doubts.push("the run was interrupted".to_owned());
-        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,12 +4,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
-use thiserror::Error;
-
-use super::part::{Bar, Figure, Limit, Part};
+use super::part::Bar;
 use super::results::{Measured, Results, median};
-use crate::machine::Machine;
+use crate::limit::Limit;
 use crate::plot::{self, Bars, short};
 
 /// What the results stand between.

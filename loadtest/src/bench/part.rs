@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::contender::{Contender, Setup};
+use crate::limit::Limit;
 
 /// One comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
@@ -70,21 +71,6 @@ pub(crate) struct Bar {
     /// Whose figure it is divided by, if it is a ratio.
     pub(crate) against: Option<Contender>,
     pub(crate) limit: Limit,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Limit {
-    AtMost(f64),
-    AtLeast(f64),
-}
-
-impl Limit {
-    pub(crate) fn is_met(self, value: f64) -> bool {
-        match self {
-            Self::AtMost(limit) => value <= limit,
-            Self::AtLeast(limit) => value >= limit,
-        }
-    }
 }
 
 const REPLICAS: usize = 3;
