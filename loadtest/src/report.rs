@@ -178,6 +178,9 @@ pub(crate) struct Messages {
 pub(crate) struct Deliveries {
     /// All entries that came to anybody, replayed ones included.
     pub(crate) total: u64,
+    /// What there is to come if every message reaches every member of its room.
+    #[serde(default)]
+    pub(crate) due: u64,
     /// Per second, while messages were sent.
     pub(crate) per_second: f64,
     /// From the end of the sending until everything had arrived.
@@ -280,6 +283,7 @@ impl Report {
             },
             deliveries: Deliveries {
                 total: tallies.deliveries,
+                due: shared.deliveries_due(),
                 per_second: per_second(between(|each| each.start, |each| each.end), measured.sending),
                 drain_ms: measured.drained.as_millis() as u64,
                 settled: measured.settled,

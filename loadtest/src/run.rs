@@ -36,6 +36,10 @@ pub(crate) enum RunError {
     Thread(io::Error),
     #[error("a thread could not wait for its sockets: {0}")]
     Poll(io::Error),
+    #[error(
+        "find-highest looks for the highest rate of messages, and with --{0} there is none; use run, or leave --{0} out"
+    )]
+    NoRate(&'static str),
 }
 
 /// Makes the run that the plan describes. Ctrl-C ends the sending; the report is made all the same.

@@ -156,16 +156,19 @@ fn search(report: &Report, out: &mut impl Write) -> Result<()> {
     if report.search.is_empty() {
         return Ok(());
     }
-    writeln!(out, "{HEAD}Search{HEAD:#}   messages/s  deliveries/s    p99 ms  generator")?;
+    writeln!(out, "{HEAD}Search{HEAD:#}   messages/s  deliveries/s    p99 ms  generator  refused  skipped  closed")?;
     for step in &report.search {
         let (style, word) = if step.held { (GOOD, "held") } else { (BAD, "not held") };
         writeln!(
             out,
-            "  {style}{word:<9}{style:#}{:>10.1}{:>14.0}{:>10.1}{:>9.0} %",
+            "  {style}{word:<9}{style:#}{:>10.1}{:>14.0}{:>10.1}{:>9.0} %{:>9}{:>9}{:>8}",
             step.messages_per_second,
             step.deliveries_per_second,
             step.delivered_p99_ms,
-            step.busiest_thread_share * 100.0
+            step.busiest_thread_share * 100.0,
+            step.refused,
+            step.skipped,
+            step.closes
         )?;
     }
     Ok(())

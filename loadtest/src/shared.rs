@@ -183,6 +183,29 @@ impl Shared {
         self.schedule.count() / rooms + u64::from(u64::from(room) < self.schedule.count() % rooms)
     }
 
+    /// How many deliveries there are if every message reaches every member that it is for, whatever becomes of them.
+    pub(crate) fn deliveries_due(&self) -> u64 {
+        let plan = &self.plan;
+        let mut members = vec![0_u64; plan.rooms];
+        for room in (0..plan.clients).flat_map(|client| self.memberships.of(client)) {
+            members[room as usize] += 1;
+        }
+        if plan.listen {
+            return members.iter().zip(0..).map(|(members, room)| members * self.expected(room)).sum();
+        }
+        // After as many messages each sender has been in each of its rooms once, and it all begins again.
+        let (count, round) = (self.schedule.count(), (plan.senders * plan.rooms_per_client) as u64);
+        let of_its_own = u64::from(!plan.language.echoes());
+        (0..round.min(count))
+            .map(|message| {
+                let sender = (message % plan.senders as u64) as usize;
+                let rooms = self.memberships.of(plan.clients - plan.senders + sender);
+                let room = rooms[(message / plan.senders as u64) as usize];
+                (count - message).div_ceil(round) * (members[room as usize] - of_its_own)
+            })
+            .sum()
+    }
+
     /// How long the sending takes.
     pub(crate) fn sending(&self) -> Duration {
         if self.plan.missed > 0 { self.schedule.length() } else { self.plan.duration }
@@ -204,6 +227,21 @@ mod tests {
         assert_eq!(["r-0", "r-11"].map(|name| shared.room(name)), [Some(0), Some(11)]);
         for name in ["r-12", "r-01", "r-+1", "r-", "r", "x-1", "r-1x"] {
             assert_eq!(shared.room(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_message_is_due_to_every_member_of_its_room() {
+        for (line, due) in [
+            ("-n 10 --rate 20 -d 1s", 200),
+            ("-n 10 --rate 20 -d 1s --language pusher --payload-bytes 200", 180),
+            // Rooms 0 and 1 have two members, and rooms 2 and 3 one: the senders 4 and 5 are in 0 and 1.
+            ("-n 6 --rooms 4 --senders 2 --rate 5 -d 1s", 10),
+            ("-n 6 --rooms 4 --rooms-per-client 2 --rate 12 -d 1s", 36),
+            ("-n 6 --rooms 4 --listen --run a --rate 6 -d 1s", 10),
+            ("-n 6 --idle", 0),
+        ] {
+            assert_eq!(shared(line).unwrap().deliveries_due(), due, "{line}");
         }
     }
 
