@@ -43,6 +43,9 @@ pub(crate) struct Membership {
     pub(crate) numbers: Option<Box<Numbers>>,
     pub(crate) own: u32,
     last_own: Option<u32>,
+    /// The client was away from the room because the scenario wanted it so: what it missed is as old as that absence was
+    /// long.
+    is_excused: bool,
 }
 
 impl Membership {
@@ -109,6 +112,9 @@ pub(crate) struct Client {
     connection: Option<Connection>,
     /// When this connection was begun, or welcome.
     since: Instant,
+    /// When it came back from the last absence that the scenario wanted. What it was to send before is not timed; what it
+    /// was to send while the server did not let it is, from the moment it was due.
+    excused_until: Instant,
     /// When the server was last heard, or the stage was reached.
     heard: Instant,
     silence_max: Duration,
@@ -138,6 +144,8 @@ pub(crate) struct Client {
     is_paused: bool,
     /// It goes away with the next message.
     is_parting: bool,
+    /// It is away because the scenario wants it so, and not back yet.
+    is_excused: bool,
     /// It is gone as the scenario says.
     has_left: bool,
     reads_slowly: bool,
@@ -153,6 +161,7 @@ impl Client {
             numbers: is_numbered.then(Box::default),
             own: 0,
             last_own: None,
+            is_excused: false,
         };
         let sends = if plan.listen { None } else { plan.sender(number) };
         Self {
@@ -162,6 +171,7 @@ impl Client {
             stage: Stage::Away,
             connection: None,
             since: shared.opened,
+            excused_until: shared.opened,
             heard: shared.opened,
             silence_max: Duration::MAX,
             not_before: Duration::ZERO,
@@ -181,6 +191,7 @@ impl Client {
             is_returning: false,
             is_paused: false,
             is_parting: false,
+            is_excused: false,
             has_left: false,
             reads_slowly: plan.reads_slowly(number),
         }
@@ -380,6 +391,9 @@ impl Client {
             local.latencies.connected.record(now.saturating_duration_since(due));
         }
         (self.stage, self.since, self.heard) = (Stage::Here, now, now);
+        if std::mem::take(&mut self.is_excused) {
+            self.excused_until = now;
+        }
         self.not_before = Duration::ZERO;
         self.arrive(local, now);
     }
@@ -391,9 +405,9 @@ impl Client {
                 self.join(subscription, local, now);
             }
         }
-        for Unanswered { message, subscription } in std::mem::take(&mut self.unanswered) {
+        for Unanswered { message, subscription, due } in std::mem::take(&mut self.unanswered) {
             local.tallies.sent_again += 1;
-            self.send(message, subscription, None, local);
+            self.send(message, subscription, due.filter(|due| self.is_timed(*due)), local);
         }
         if local.turn.phase == Phase::Send && local.shared.plan.churns(self.number) {
             self.set_churn(local, now);

@@ -124,7 +124,8 @@ stages! {
     recovered,
     /// From the moment a message was due to its `sent`.
     acknowledged,
-    /// From the moment a message was due to each of its live deliveries.
+    /// From the moment a message was due to each of its deliveries, those aside that make up for an absence that the
+    /// scenario wanted.
     delivered,
     /// From the first delivery of a message to its last, where there are few messages.
     spread,

@@ -163,7 +163,7 @@ impl Local {
         Payload::read(data?).filter(|payload| payload.run == self.shared.plan.run)
     }
 
-    /// A message came live, for the first time on its subscription.
+    /// A message came for the first time on its subscription, and its latency counts.
     pub(crate) fn delivered(&mut self, ours: Option<Ours>, now: Instant) {
         if let Some(Ours { message, due_us: Some(due_us) }) = ours {
             let now_us = self.shared.clock.unix_us(now);

@@ -181,6 +181,10 @@ pub(crate) struct Deliveries {
     /// What there is to come if every message reaches every member of its room.
     #[serde(default)]
     pub(crate) due: u64,
+    /// Those among them whose latency was not taken: what makes up for an absence that the scenario wanted, what came to slow
+    /// readers, and what is not of this run.
+    #[serde(default)]
+    pub(crate) untimed: u64,
     /// Per second, while messages were sent.
     pub(crate) per_second: f64,
     /// From the end of the sending until everything had arrived.
@@ -284,6 +288,7 @@ impl Report {
             deliveries: Deliveries {
                 total: tallies.deliveries,
                 due: shared.deliveries_due(),
+                untimed: tallies.deliveries.saturating_sub(latencies.delivered.count),
                 per_second: per_second(between(|each| each.start, |each| each.end), measured.sending),
                 drain_ms: measured.drained.as_millis() as u64,
                 settled: measured.settled,

@@ -87,8 +87,8 @@ fn messages(report: &Report, out: &mut impl Write) -> Result<()> {
     }
     writeln!(
         out,
-        "  {} deliveries in all; {:.0} per second while sending; the last one {} ms after the end.",
-        report.deliveries.total, report.deliveries.per_second, report.deliveries.drain_ms
+        "  {} deliveries in all, {} of them not timed; {:.0} per second while sending; the last one {} ms after the end.",
+        report.deliveries.total, report.deliveries.untimed, report.deliveries.per_second, report.deliveries.drain_ms
     )
 }
 

@@ -20,7 +20,7 @@ pub(super) enum Request {
     Send {
         subscription: usize,
         message: u64,
-        /// When it was due, unless its sender was away then.
+        /// When it was due, unless its sender was away then as the scenario wanted.
         due: Option<Instant>,
         /// The turn of the subscription that will find the room joined.
         turn: Option<u32>,
@@ -33,6 +33,8 @@ pub(super) struct Unanswered {
     pub(super) message: u64,
     /// Which of the client's subscriptions it is for.
     pub(super) subscription: usize,
+    /// When it was due; its latencies still count from there.
+    pub(super) due: Option<Instant>,
 }
 
 /// The unanswered requests of one connection.
@@ -83,7 +85,7 @@ impl Asked {
     /// The messages that were not answered, in the order in which they were sent.
     pub(super) fn into_messages(self) -> Vec<Unanswered> {
         let messages = self.requests.into_iter().filter_map(|(_, request)| match request {
-            Request::Send { subscription, message, .. } => Some(Unanswered { message, subscription }),
+            Request::Send { subscription, message, due, .. } => Some(Unanswered { message, subscription, due }),
             Request::Join { .. } | Request::Leave { .. } | Request::Members { .. } => None,
         });
         messages.collect()

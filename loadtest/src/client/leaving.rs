@@ -9,6 +9,7 @@ use super::{After, Client, Stage};
 use crate::connection::Ending;
 use crate::local::{Action, Local};
 use crate::phase::Phase;
+use crate::subscription::State;
 use crate::websocket::frame::Opcode;
 
 /// How long a polite farewell may take.
@@ -90,7 +91,11 @@ impl Client {
         self.connection = None;
         self.stage = Stage::Away;
         self.connections += 1;
-        self.memberships.iter_mut().for_each(|each| each.subscription.interrupt());
+        for each in &mut self.memberships {
+            // Who had left the room before stays excused, however the connection ends then.
+            each.is_excused = self.is_excused || each.is_excused && each.subscription.state() != State::Joined;
+            each.subscription.interrupt();
+        }
         self.unanswered.extend(std::mem::take(&mut self.asked).into_messages());
         (self.is_paused, self.is_parting) = (false, false);
         self.arrive_or_not(false, local);
@@ -122,6 +127,7 @@ impl Client {
     /// Goes without a word, for as long as the scenario says.
     pub(super) fn cut(&mut self, local: &mut Local) {
         if self.stage != Stage::Over {
+            self.is_excused = true;
             self.drop_connection(local);
             self.stage = Stage::Cut;
         }

@@ -181,15 +181,15 @@ impl Client {
     fn deliver(&mut self, known: &Known) -> Option<Delivery> {
         let index = self.membership_of(known.room)?;
         let each = &mut self.memberships[index];
-        let (is_live, fits) = match (&known.place, each.numbers.as_mut()) {
+        let (is_due, fits) = match (&known.place, each.numbers.as_mut()) {
             (Where::Log { seq, pos }, _) => {
-                let is_live = !each.subscription.is_replaying();
-                (is_live, each.subscription.entry(*seq, pos) != Fit::Doubled)
+                let is_due = !(each.is_excused && each.subscription.is_replaying());
+                (is_due, each.subscription.entry(*seq, pos) != Fit::Doubled)
             }
             (Where::Numbered(place), Some(numbers)) => (true, numbers.arrived(*place)),
             (Where::Numbered(_), None) => return None,
         };
-        Some(Delivery { ours: known.ours, is_timed: is_live && fits && !self.reads_slowly })
+        Some(Delivery { ours: known.ours, is_timed: is_due && fits && !self.reads_slowly })
     }
 
     fn delivered(&mut self, delivery: Delivery, local: &mut Local, now: Instant) {

@@ -86,11 +86,11 @@ impl Client {
             let (message, senders) = (self.next, local.shared.plan.senders as u64);
             self.next += senders;
             local.tallies.sent += 1;
-            // Who was away when the message was due sends it late through no fault of the gateway.
-            let due = (at >= self.since).then_some(at);
-            if due.is_some() {
+            if at >= self.since {
+                // Of who was away, the absence held it back, and not this program.
                 local.latencies.held_back.record(now - at);
             }
+            let due = Some(at).filter(|at| self.is_timed(*at));
             self.send(message, (message / senders) as usize % self.memberships.len(), due, local);
         }
         if has_sent {
@@ -99,6 +99,11 @@ impl Client {
                 self.part(local, now);
             }
         }
+    }
+
+    /// Whether what was due then is timed: who was away as the scenario wanted sends it late through no fault of the gateway.
+    pub(super) fn is_timed(&self, due: Instant) -> bool {
+        due >= self.excused_until
     }
 
     pub(super) fn send(&mut self, message: u64, subscription: usize, due: Option<Instant>, local: &Local) {
@@ -145,6 +150,7 @@ impl Client {
         let each = &mut self.memberships[subscription];
         if each.subscription.state() == State::Joined {
             each.subscription.leave();
+            each.is_excused = true;
             let room = local.shared.plan.room(each.room as usize);
             let id = self.asked.ask(Request::Leave { subscription });
             self.say(&ClientFrame::Leave(Leave { id: Some(id), room }));
@@ -161,6 +167,7 @@ impl Client {
     /// Goes away for a while, half of the times without a word.
     pub(super) fn part(&mut self, local: &mut Local, now: Instant) {
         let time = AWAY_MAX.mul_f64(self.random.random());
+        self.is_excused = true;
         if self.random.random() {
             self.say_goodbye(After::Return(time), local, now);
         } else {

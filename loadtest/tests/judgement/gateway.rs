@@ -37,7 +37,7 @@ pub(crate) enum Fault {
     Silence,
     /// Three entries are passed over, and a reset says so.
     Reset,
-    /// The connection is closed instead.
+    /// The connection is closed instead, and may not come back for [`AWAY_MS`].
     Goodbye,
     /// What was missed is replayed without its third entry.
     Forgetful,
@@ -50,6 +50,9 @@ pub(crate) enum Fault {
     /// Nobody listens.
     Deaf,
 }
+
+/// How long who is sent away has to stay away.
+pub(crate) const AWAY_MS: u64 = 300;
 
 pub(crate) struct Gateway {
     port: u16,
@@ -342,5 +345,5 @@ fn deliver(fault: Fault, member: usize, log: &Log, seq: u64) -> Vec<ServerFrame>
 /// The error that comes before a close.
 fn error(id: Option<u32>, close: CloseCode) -> ServerFrame {
     let (code, message) = (close.error_code(), close.reason().to_owned());
-    ServerFrame::Error(ErrorFrame { id, code, message, retry_after_ms: None })
+    ServerFrame::Error(ErrorFrame { id, code, message, retry_after_ms: Some(AWAY_MS) })
 }

@@ -204,6 +204,20 @@ async fn who_is_sent_away_comes_back_and_misses_nothing() {
     assert_eq!(judged.count("/closes/4001 this connection is being moved: come back"), 1);
     assert_eq!(judged.count("/errors/unavailable"), 1);
     assert_eq!(judged.count("/ledger/recovered"), 1);
+    // It was not the scenario that sent it away, so all that it missed and all that it could not send is timed.
+    assert_eq!((judged.count("/deliveries/untimed"), judged.count("/latencies/delivered/count")), (0, 80));
+    assert_eq!(judged.count("/latencies/acknowledged/count"), 20);
+    let longest_ms = judged.report["latencies"]["delivered"]["max_ms"].as_f64().unwrap();
+    assert!(longest_ms > 200.0, "{}", judged.text);
+    assert!(judged.text.contains("1 connections ended that the scenario did not end"), "{}", judged.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_goes_away_as_the_scenario_wants_makes_nothing_late() {
+    let judged = judge("excused", Fault::None, "-n 8 --churn 6 --churn-every 100ms --duration 1s").await;
+    judged.passes();
+    let (untimed, replayed) = (judged.count("/deliveries/untimed"), judged.count("/ledger/replayed"));
+    assert!(replayed > 0 && untimed >= replayed, "{}", judged.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
