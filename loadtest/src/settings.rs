@@ -120,8 +120,9 @@ settings! {
     /// How many connections are opened per second, or `max` for as fast as the server takes them [default: 500]
     #[arg(long, value_name = "PER_SECOND")]
     connect_rate: ConnectRate,
-    /// With --connect-rate max: how many connections may be on their way into their rooms at once. Servers commonly let
-    /// 128 wait to be accepted, and more would wait for a second packet [default: 100]
+    /// With --connect-rate max: how many connections may be on their way into their rooms at once, those aside that come
+    /// back in a storm. Servers commonly let 128 wait to be accepted, and more would wait for a second packet
+    /// [default: 100]
     #[arg(long, value_name = "CONNECTIONS")]
     connects_in_flight: usize,
     /// How long to wait until everybody is connected and has joined [default: 60s]

@@ -73,61 +73,69 @@ struct Worker {
 
 /// Plays a thread's share of the clients until the run is over.
 pub(crate) fn play(number: usize, shared: Arc<Shared>) -> io::Result<Outcome> {
-    let poll = Poll::new()?;
-    let local = Local::new(Arc::clone(&shared), poll.registry().try_clone()?);
-    let clients = (number..shared.plan.clients).step_by(shared.plan.threads).enumerate();
-    let clients: Vec<Client> = clients.map(|(index, client)| Client::new(client, index, &shared)).collect();
-    let now = Instant::now();
-    let mut worker = Worker {
-        number,
-        poll,
-        pending: (0..clients.len() as u32).collect(),
-        clients,
-        local,
-        marks: Marks::default(),
-        buffer: Vec::new(),
-        next_connect: 0,
-        next_message: 0,
-        told_at: now,
-        percentile_at: now,
-        listened_at: now,
-    };
-    worker.skip_messages_of_others();
-    worker.run()?;
+    let mut worker = Worker::new(number, shared)?;
+    let mut events = Events::with_capacity(EVENTS);
+    while !worker.is_over() {
+        worker.go_round(&mut events)?;
+    }
     Ok(Outcome { local: worker.local, marks: worker.marks })
 }
 
 impl Worker {
-    fn run(&mut self) -> io::Result<()> {
-        let mut events = Events::with_capacity(EVENTS);
-        loop {
-            let timeout = self.until_something_is_due();
-            match self.poll.poll(&mut events, Some(timeout)) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            }
-            for event in &events {
-                let ready = Ready {
-                    readable: event.is_readable(),
-                    writable: event.is_writable(),
-                    is_over: event.is_read_closed() || event.is_error(),
-                };
-                if let Some(client) = self.clients.get_mut(event.token().0) {
-                    client.ready(ready, &mut self.local, &mut self.buffer);
-                }
-            }
-            let now = Instant::now();
-            self.send_what_is_due(now);
-            self.keep_appointments(now);
-            self.connect(now);
-            self.follow_the_run(now);
-            let is_stopping = self.local.turn.phase == Phase::Stop;
-            let is_late = now - self.local.since > FAREWELL;
-            if is_stopping && (is_late || self.clients.iter().all(Client::is_over)) {
-                return Ok(());
+    fn new(number: usize, shared: Arc<Shared>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let local = Local::new(Arc::clone(&shared), poll.registry().try_clone()?);
+        let clients = (number..shared.plan.clients).step_by(shared.plan.threads).enumerate();
+        let clients: Vec<Client> = clients.map(|(index, client)| Client::new(client, index, &shared)).collect();
+        let now = Instant::now();
+        let mut worker = Self {
+            number,
+            poll,
+            pending: (0..clients.len() as u32).collect(),
+            clients,
+            local,
+            marks: Marks::default(),
+            buffer: Vec::new(),
+            next_connect: 0,
+            next_message: 0,
+            told_at: now,
+            percentile_at: now,
+            listened_at: now,
+        };
+        worker.skip_messages_of_others();
+        Ok(worker)
+    }
+
+    fn is_over(&self) -> bool {
+        self.local.turn.phase == Phase::Stop
+            && (self.local.since.elapsed() > FAREWELL || self.clients.iter().all(Client::is_over))
+    }
+
+    /// Waits until something is to be done, and does it.
+    fn go_round(&mut self, events: &mut Events) -> io::Result<()> {
+        let timeout = self.until_something_is_due();
+        match self.poll.poll(events, Some(timeout)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        for event in &*events {
+            let ready = Ready {
+                readable: event.is_readable(),
+                writable: event.is_writable(),
+                is_over: event.is_read_closed() || event.is_error(),
+            };
+            if let Some(client) = self.clients.get_mut(event.token().0) {
+                client.ready(ready, &mut self.local, &mut self.buffer);
             }
         }
+        let now = Instant::now();
+        self.send_what_is_due(now);
+        self.keep_appointments(now);
+        self.follow_the_run(now);
+        // Behind all that lines clients up, so that none of them waits for the next round.
+        self.connect(now);
+        Ok(())
     }
 
     /// How long nothing is due but what the sockets bring.
@@ -200,7 +208,9 @@ impl Worker {
             self.clients[self.next_connect].connect(&mut self.local, Instant::now());
             self.next_connect += 1;
         }
-        while self.has_room_for_another()
+        // A storm is one only if nobody waits for anybody.
+        let all_at_once = self.local.turn.phase == Phase::Return;
+        while (all_at_once || self.has_room_for_another())
             && let Some(client) = self.local.lined_up.pop_front()
         {
             self.clients[client as usize].connect(&mut self.local, Instant::now());
@@ -259,6 +269,33 @@ impl Worker {
         }
         if self.marks.connected.cpu.is_zero() {
             self.marks.connected = mark;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::command::RunArguments;
+    use crate::plan::Plan;
+
+    #[test]
+    fn who_was_cut_comes_back_as_soon_as_all_may_and_none_waits_for_another() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}", listener.local_addr().unwrap());
+        let line = "-n 50 --senders 1 --missed 1 --connects-in-flight 3 --threads 1 --connect-rate";
+        for rate in ["max", "10"] {
+            let plan = Plan::new(RunArguments::parse_words(&format!("{line} {rate} --url {url}"))).unwrap();
+            let shared = Arc::new(Shared::new(plan).unwrap());
+            let mut worker = Worker::new(0, Arc::clone(&shared)).unwrap();
+            let mut events = Events::with_capacity(EVENTS);
+            shared.current.go_on(Phase::Cut);
+            worker.go_round(&mut events).unwrap();
+            shared.current.go_on(Phase::Return);
+            worker.go_round(&mut events).unwrap();
+            assert!(worker.local.on_the_way >= 49, "{rate}: {}", worker.local.on_the_way);
         }
     }
 }
