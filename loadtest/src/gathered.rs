@@ -110,7 +110,7 @@ fn close(membership: &Membership, ledger: &mut Ledger, shared: &Shared) {
     ledger.close(subscription);
     if shared.plan.listen && subscription.is_owed_the_rest() {
         // What another process had acknowledged is not known here, but how much it was to send is.
-        let lost = shared.expected(membership.room).saturating_sub(subscription.deliveries());
+        let lost = shared.expected(membership.room).saturating_sub(u64::from(membership.heard));
         ledger.add(&RoomResult { lost, ..RoomResult::default() });
     }
 }

@@ -126,6 +126,8 @@ pub(crate) enum PlanError {
         "--presence needs one room for each client, even spread, and at least one client in each room that does not --churn"
     )]
     NobodyWatches,
+    #[error("--listen needs {0}")]
+    Listens(&'static str),
     #[error("--run {0} makes no name: {1}")]
     Run(String, NameError),
     #[error("--{0} is only known of the native language")]
@@ -155,7 +157,8 @@ impl Plan {
             Some(name) => scenario::load(name)?,
             None => Settings::default(),
         };
-        let settings = arguments.settings.or(scenario);
+        let settings = arguments.settings.clone().or(scenario);
+        check_listener(&settings, &arguments)?;
         let seed = arguments.seed.unwrap_or_else(rand::random);
         // Not from the seed: two runs with one seed must not meet in a room.
         let run = arguments.run.unwrap_or_else(|| format!("{:08x}", rand::random::<u32>()));
@@ -345,6 +348,28 @@ impl Plan {
     }
 }
 
+/// Who listens has to know what another process sends, and when.
+fn check_listener(settings: &Settings, arguments: &RunArguments) -> Result<(), PlanError> {
+    if !settings.listen.unwrap_or(false) {
+        return Ok(());
+    }
+    for (is_missing, needed) in [
+        (arguments.run.is_none(), "the --run and the --room-prefix of the process that sends"),
+        (
+            settings.arrivals == Some(Arrivals::Poisson) && arguments.seed.is_none(),
+            "the --seed of the process that sends, so that both draw the same messages; or --arrivals even",
+        ),
+        (arguments.language != Language::Native, "--language native: in others it cannot be told how much was sent"),
+        (settings.missed.unwrap_or(0) > 0, "to stay: leave --missed out, or use it in the process that sends"),
+        (settings.churn.unwrap_or(0) > 0, "to stay: leave --churn out, or use it in the process that sends"),
+    ] {
+        if is_missing {
+            return Err(PlanError::Listens(needed));
+        }
+    }
+    Ok(())
+}
+
 fn read_tokens(path: PathBuf) -> Result<Vec<String>, PlanError> {
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -392,6 +417,11 @@ mod tests {
             ("--room-spread zipf --zipf-exponent 0", "--zipf-exponent must be"),
             ("--source localhost", "--source localhost"),
             ("--run a*b", "--run a*b"),
+            ("--listen", "--run"),
+            ("--listen --run a --arrivals poisson", "--seed"),
+            ("--listen --run a --language socketio --payload-bytes 200", "--language native"),
+            ("--listen --run a -n 9 --senders 3 --missed 5", "--missed"),
+            ("--listen --run a --churn 5", "--churn"),
             ("nowhere", "hubbub-loadtest scenarios"),
             ("-n 28001", "several addresses"),
             ("--payload-bytes 1", "at least"),
@@ -403,6 +433,7 @@ mod tests {
             assert!(error.contains(word), "{arguments}: {error}");
         }
         assert!(plan("-n 4 --slow-readers 4 --idle").is_ok());
+        assert!(plan("--listen --run a --arrivals poisson --seed 1").is_ok());
         assert!(plan("-n 28001 --url ws://127.0.0.1:1,ws://127.0.0.2:1").is_ok());
     }
 

@@ -150,7 +150,8 @@ settings! {
     /// How many clients send; the others listen [default: all that read]
     #[arg(long, value_name = "CLIENTS")]
     senders: usize,
-    /// Send nothing, but expect the messages that another process of the same --run sends into the same rooms
+    /// Send nothing, but expect the messages that another process of the same --run (and --seed, where arrivals are drawn)
+    /// sends into the same rooms
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     listen: bool,
     /// The size of each message's data, in bytes [default: 128]

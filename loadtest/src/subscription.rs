@@ -153,11 +153,6 @@ impl Subscription {
         self.state == State::Joined
     }
 
-    /// Entries that came so far, doubled or not.
-    pub(crate) fn deliveries(&self) -> u64 {
-        self.deliveries
-    }
-
     /// What was seen so far.
     pub(crate) fn seen(&self) -> Seen {
         let holes = self.missing().iter().map(|range| range.end() - range.start() + 1).sum();

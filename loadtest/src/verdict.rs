@@ -43,7 +43,15 @@ impl Verdict {
         let ledger = &report.ledger;
         let allowed = report.plan.pass.lost.unwrap_or(0);
         if ledger.lost > allowed {
-            self.faults.push(format!("{} acknowledged deliveries were lost; {allowed} were allowed", ledger.lost));
+            self.faults.push(if report.plan.listen {
+                format!(
+                    "{} deliveries of what the other process was to send never came; {allowed} were allowed, and its own \
+                     report says how much it had acknowledged",
+                    ledger.lost
+                )
+            } else {
+                format!("{} acknowledged deliveries were lost; {allowed} were allowed", ledger.lost)
+            });
         }
         if ledger.seen.holes > allowed {
             self.fault_if(ledger.seen.holes, "seqs were left out without a reset");

@@ -184,7 +184,10 @@ impl Client {
         let (is_due, fits) = match (&known.place, each.numbers.as_mut()) {
             (Where::Log { seq, pos }, _) => {
                 let is_due = !(each.is_excused && each.subscription.is_replaying());
-                (is_due, each.subscription.entry(*seq, pos) != Fit::Doubled)
+                let fit = each.subscription.entry(*seq, pos);
+                let is_heard = known.ours.is_some() && !matches!(fit, Fit::Doubled | Fit::Outside);
+                each.heard += u32::from(is_heard);
+                (is_due, fit != Fit::Doubled)
             }
             (Where::Numbered(place), Some(numbers)) => (true, numbers.arrived(*place)),
             (Where::Numbered(_), None) => return None,

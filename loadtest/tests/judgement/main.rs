@@ -331,7 +331,7 @@ async fn a_process_that_only_listens_tells_how_old_the_messages_of_another_are()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_only_listens_finds_what_never_came() {
     let judged = overhear("unheard", Fault::Tail).await;
-    assert!(judged.faults().contains("acknowledged deliveries were lost"));
+    assert!(judged.faults().contains("deliveries of what the other process was to send never came"));
     assert_eq!(judged.count("/ledger/lost"), 6);
 }
 

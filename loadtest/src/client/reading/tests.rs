@@ -25,8 +25,12 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        Self::of("")
+    }
+
+    fn of(flags: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let line = format!("--url ws://{} -n 1 --room-prefix r", listener.local_addr().unwrap());
+        let line = format!("--url ws://{} -n 1 --room-prefix r {flags}", listener.local_addr().unwrap());
         let shared = Arc::new(Shared::new(Plan::new(RunArguments::parse_words(&line)).unwrap()).unwrap());
         let poll = Poll::new().unwrap();
         let mut local = Local::new(Arc::clone(&shared), poll.registry().try_clone().unwrap());
@@ -87,7 +91,10 @@ fn entry(seq: u64) -> String {
 
 /// Up to the client's membership in its room.
 fn joined() -> Stage {
-    let mut stage = Stage::new();
+    join(Stage::new())
+}
+
+fn join(mut stage: Stage) -> Stage {
     stage.hear();
     stage.say(UPGRADED.as_bytes());
     stage.hear();
@@ -164,4 +171,18 @@ fn what_was_said_before_the_end_is_heard() {
     let closes = stage.local.tallies.closes.to_counts();
     assert_eq!(closes, [("4001 this connection is being moved: come back".to_owned(), 1)]);
     assert_eq!(stage.client.stage, super::Stage::Away);
+}
+
+#[test]
+fn who_listens_waits_for_the_messages_of_the_run_and_counts_each_once() {
+    let mut stage = join(Stage::of("--listen --run ours --rate 2 -d 1s"));
+    let message = |seq: u64, run: &str, message: u64| {
+        let data = format!(r#"{{"run":"{run}","message":{message},"due_us":null,"pad":""}}"#);
+        frame(0x81, &entry(seq).replace(r#""é""#, &data))
+    };
+    let all = [message(1, "theirs", 0), message(2, "theirs", 1), message(3, "ours", 0), message(3, "ours", 0)];
+    stage.say(&all.concat());
+    assert!(!stage.client.has_caught_up(&stage.local.shared));
+    stage.say(&message(4, "ours", 1));
+    assert!(stage.client.has_caught_up(&stage.local.shared));
 }
