@@ -1,6 +1,7 @@
 //! What the threads of a run saw, put together.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,8 @@ pub(crate) struct Gathered {
     pub(crate) marks: Vec<Marks>,
     pub(crate) rooms: Vec<RoomResult>,
     pub(crate) spreads: Vec<Spread>,
+    /// When the last entry came.
+    pub(crate) delivered_at: Option<Instant>,
     pub(crate) presence: Option<PresenceReport>,
 }
 
@@ -46,12 +49,14 @@ impl Gathered {
             marks: Vec::with_capacity(outcomes.len()),
             rooms: Vec::with_capacity(shared.rooms.len()),
             spreads: Vec::new(),
+            delivered_at: None,
             presence: None,
         };
         let mut ledgers: HashMap<u32, Ledger, ahash::RandomState> = HashMap::default();
         let mut rests = Vec::with_capacity(shared.plan.clients);
         for Outcome { local, marks } in outcomes {
             gathered.marks.push(marks);
+            gathered.delivered_at = gathered.delivered_at.max(local.delivered_at);
             gathered.tallies.merge(local.tallies);
             gathered.latencies.add(&local.latencies);
             if gathered.spreads.is_empty() {

@@ -115,6 +115,8 @@ pub(crate) struct Local {
     pub(crate) tallies: Tallies,
     /// By the number of the message, where there are few.
     pub(crate) spreads: Vec<Spread>,
+    /// When the last entry came.
+    pub(crate) delivered_at: Option<Instant>,
     pub(crate) timers: BinaryHeap<Reverse<Timer>>,
     /// Clients that want to connect.
     pub(crate) lined_up: VecDeque<u32>,
@@ -139,6 +141,7 @@ impl Local {
             latencies: Latencies::default(),
             tallies: Tallies::default(),
             spreads: vec![Spread::default(); spreads],
+            delivered_at: None,
             timers: BinaryHeap::new(),
             lined_up: VecDeque::new(),
             on_the_way: 0,

@@ -2,7 +2,8 @@
 //! all the same.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,8 +28,6 @@ pub(crate) struct Measured {
     /// Until everybody was in their rooms, or the time for it was over.
     pub(crate) connect: Duration,
     pub(crate) sending: Duration,
-    /// From the end of the sending until all was answered and delivered, or the time for it was over.
-    pub(crate) drained: Duration,
     /// Whether all was answered and delivered.
     pub(crate) settled: bool,
     /// How the servers stood: before the first connection, when everybody was in their rooms, when the first message was
@@ -187,7 +186,7 @@ pub(crate) struct Deliveries {
     pub(crate) untimed: u64,
     /// Per second, while messages were sent.
     pub(crate) per_second: f64,
-    /// From the end of the sending until everything had arrived.
+    /// From the end of the sending until the last entry came; 0 if that was before.
     pub(crate) drain_ms: u64,
     /// Whether everything was answered and delivered in time.
     pub(crate) settled: bool,
@@ -244,7 +243,8 @@ pub(crate) struct NamedRoom {
 
 impl Report {
     pub(crate) fn new(shared: &Shared, measured: Measured, outcomes: Vec<Outcome>) -> Self {
-        let Gathered { tallies, latencies, marks, rooms, spreads, presence } = Gathered::new(shared, outcomes);
+        let Gathered { tallies, latencies, marks, rooms, spreads, delivered_at, presence } =
+            Gathered::new(shared, outcomes);
         let plan = shared.plan.clone();
         let (histograms, latencies) = (latencies.histograms(), latencies.report());
         let mut ledger = RoomResult::default();
@@ -290,7 +290,7 @@ impl Report {
                 due: shared.deliveries_due(),
                 untimed: tallies.deliveries.saturating_sub(latencies.delivered.count),
                 per_second: per_second(between(|each| each.start, |each| each.end), measured.sending),
-                drain_ms: measured.drained.as_millis() as u64,
+                drain_ms: drained(shared, delivered_at).as_millis() as u64,
                 settled: measured.settled,
             },
             servers: Used {
@@ -328,6 +328,11 @@ impl Report {
     }
 }
 
+fn drained(shared: &Shared, delivered_at: Option<Instant>) -> Duration {
+    let ended = shared.ended.get().zip(delivered_at);
+    ended.map_or(Duration::ZERO, |(ended, delivered_at)| delivered_at.saturating_duration_since(*ended))
+}
+
 fn per_second(count: u64, time: Duration) -> f64 {
     if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
 }
@@ -359,5 +364,25 @@ fn returns(plan: &Plan, latencies: &LatencyReport) -> Returns {
         plain_ms: plain.max_ms,
         recovered_ms: recovered.max_ms,
         ratio: (all_were_back && plain.max_ms > 0.0).then(|| recovered.max_ms / plain.max_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::RunArguments;
+
+    #[test]
+    fn the_last_delivery_is_as_late_as_it_came_and_not_as_late_as_it_was_looked_for() {
+        let shared = Shared::new(Plan::new(RunArguments::parse_words("")).unwrap()).unwrap();
+        let ended = Instant::now();
+        assert_eq!(drained(&shared, Some(ended)), Duration::ZERO, "the sending has not ended");
+        shared.ended.set(ended).unwrap();
+        let later = Duration::from_micros(1_500);
+        for (delivered_at, drain) in
+            [(None, Duration::ZERO), (Some(shared.opened), Duration::ZERO), (Some(ended + later), later)]
+        {
+            assert_eq!(drained(&shared, delivered_at), drain);
+        }
     }
 }

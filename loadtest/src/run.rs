@@ -101,7 +101,6 @@ impl Stagehand {
         let has_returned = !missed || self.go_on(Phase::Return, connect_timeout);
         let has_caught_up = self.go_on(Phase::CatchUp, drain.saturating_sub(ended.elapsed()));
         measured.settled = is_answered && has_returned && has_caught_up;
-        measured.drained = ended.elapsed();
         measured.at_end = watch.look();
         self.go_on(Phase::Settle, if presence { SETTLE } else { Duration::ZERO });
         self.go_on(Phase::Hold, hold);

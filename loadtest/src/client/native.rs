@@ -157,6 +157,7 @@ impl Client {
             && each.subscription.sent_in_place(turn, sent.seq, &sent.pos).is_some()
         {
             local.tallies.deliveries += 1;
+            local.delivered_at = Some(now);
         }
         local.ledger(room).acknowledged(sent.seq, &sent.pos, message);
         local.shared.rooms[room as usize].acknowledged(sent.seq);

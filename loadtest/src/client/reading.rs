@@ -197,6 +197,7 @@ impl Client {
 
     fn delivered(&mut self, delivery: Delivery, local: &mut Local, now: Instant) {
         local.tallies.deliveries += 1;
+        local.delivered_at = Some(now);
         if delivery.is_timed {
             local.delivered(delivery.ours, now);
         }
