@@ -17,6 +17,7 @@ use clap::Args;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
+use thiserror::Error;
 
 use self::connection::{Connection, Gone};
 use self::request::Request;
@@ -30,15 +31,25 @@ pub(crate) struct FloorArguments {
     listen: SocketAddr,
 }
 
+/// Why the floor does not serve.
+#[derive(Debug, Error)]
+pub(crate) enum FloorError {
+    #[error("the floor cannot listen on {0}: {1}; give another address with --listen, or port 0 for a free one")]
+    Listen(SocketAddr, io::Error),
+    #[error("the floor cannot go on: {0}")]
+    Io(#[from] io::Error),
+}
+
 /// Events that are taken from the kernel at once, and bytes that are read at once.
 const EVENTS: usize = 1024;
 const READ_BYTES: usize = 64 * 1024;
 const LISTENER: Token = Token(usize::MAX);
 
 /// Says where it listens, and serves until the process is ended.
-pub(crate) fn serve(arguments: &FloorArguments, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn serve(arguments: &FloorArguments, out: &mut impl Write) -> Result<(), FloorError> {
     let mut poll = Poll::new()?;
-    let mut listener = TcpListener::bind(arguments.listen)?;
+    let address = arguments.listen;
+    let mut listener = TcpListener::bind(address).map_err(|error| FloorError::Listen(address, error))?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     writeln!(out, "The floor listens on {}", listener.local_addr()?)?;
     out.flush()?;
@@ -190,4 +201,17 @@ impl Floor {
 
 fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_somebody_else_listens_it_says_where_and_what_to_do() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listen = taken.local_addr().unwrap();
+        let error = serve(&FloorArguments { listen }, &mut Vec::new()).unwrap_err().to_string();
+        assert!(error.contains(&listen.to_string()) && error.contains("--listen"), "{error}");
+    }
 }

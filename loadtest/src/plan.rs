@@ -1,25 +1,21 @@
 //! What the arguments ask for, checked before the first connection is opened.
 
+mod check;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use thiserror::Error;
 
-use hubbub_shared::RoomName;
-use hubbub_shared::names::NameError;
-
+pub(crate) use self::check::PlanError;
+use self::check::check_listener;
 use crate::command::RunArguments;
 use crate::pass::Pass;
-use crate::payload;
-use crate::scenario::{self, ScenarioError};
-use crate::servers::{Server, ServerError, Watch};
+use crate::scenario;
+use crate::servers::Server;
 use crate::settings::{Arrivals, ConnectRate, RoomSpread, Settings};
 use crate::source::{self, Source};
 use crate::wire::Language;
-
-/// More connections from one address to another run out of local ports.
-const CLIENTS_PER_PAIR_MAX: usize = 28_000;
 
 /// A checked plan: who connects where, who sends what when. With the same seed, players decide the same again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -96,60 +92,6 @@ mod milliseconds {
     }
 }
 
-/// Why the arguments make no plan, and what would.
-#[derive(Debug, Error)]
-pub(crate) enum PlanError {
-    #[error(transparent)]
-    Scenario(#[from] ScenarioError),
-    #[error("--url {0} is no ws:// address; give one like ws://127.0.0.1:8080/v1/ws (TLS is not spoken here)")]
-    Url(String),
-    #[error("--source {0} is no address, and no range of them like 127.0.0.2-127.0.0.9")]
-    Source(String),
-    #[error("--{0} must be at least 1")]
-    Zero(&'static str),
-    #[error("--{0} must be a number of at least 0.001")]
-    Rate(&'static str),
-    #[error("--rooms-per-client {per_client} is more than --rooms {rooms}")]
-    TooFewRooms { per_client: usize, rooms: usize },
-    #[error("--slow-readers and --churn together ({0}) are more than --clients ({1})")]
-    TooFewClients(usize, usize),
-    #[error("with {slow} slow readers among {clients} clients nobody is left to send; raise --clients or add --idle")]
-    NobodySends { slow: usize, clients: usize },
-    #[error("--senders {senders} are more than the {readers} clients that read all the time")]
-    TooManySenders { senders: usize, readers: usize },
-    #[error(
-        "--missed needs senders that stay in every room and others that are cut: --senders must be a multiple of --rooms \
-         and less than --clients, with one room for each client and even spread"
-    )]
-    NobodyMisses,
-    #[error(
-        "--presence needs one room for each client, even spread, and at least one client in each room that does not --churn"
-    )]
-    NobodyWatches,
-    #[error("--listen needs {0}")]
-    Listens(&'static str),
-    #[error("--run {0} makes no name: {1}")]
-    Run(String, NameError),
-    #[error("--{0} is only known of the native language")]
-    NativeOnly(&'static str),
-    #[error(
-        "{clients} clients are too many for {pairs} pair(s) of addresses: beyond 28000 connections from one address to \
-         another the local ports run out; give several addresses of this machine with --source, or of the gateway with \
-         --url"
-    )]
-    TooManyClients { clients: usize, pairs: usize },
-    #[error("--payload-bytes must be at least {0}: each message carries its number and its time")]
-    PayloadTooSmall(usize),
-    #[error("--pid: {0}; give the id of a process that runs on this machine, which must be a Linux")]
-    Pid(#[from] ServerError),
-    #[error("--room-prefix {0} makes no room name: {1}")]
-    RoomPrefix(String, NameError),
-    #[error("the tokens could not be read from {path}: {error}")]
-    TokenFile { path: PathBuf, error: std::io::Error },
-    #[error("there is no token in {0}; put one on each line")]
-    NoTokens(PathBuf),
-}
-
 impl Plan {
     /// Reads the scenario, lays the flags over it, fills in what was left open, and checks the whole.
     pub(crate) fn new(arguments: RunArguments) -> Result<Self, PlanError> {
@@ -220,100 +162,6 @@ impl Plan {
         Ok(plan)
     }
 
-    fn check(&self, silent: bool) -> Result<(), PlanError> {
-        if let Some(url) = self.urls.iter().find(|url| !url.starts_with("ws://")) {
-            return Err(PlanError::Url(url.clone()));
-        }
-        for (name, count) in [
-            ("clients", self.clients),
-            ("rooms", self.rooms),
-            ("rooms-per-client", self.rooms_per_client),
-            ("threads", self.threads),
-            ("connects-in-flight", self.connects_in_flight),
-        ] {
-            if count == 0 {
-                return Err(PlanError::Zero(name));
-            }
-        }
-        let connects_per_second = match self.connect_rate {
-            ConnectRate::Max => 1.0,
-            ConnectRate::PerSecond(rate) => rate,
-        };
-        for (name, rate, needed) in [
-            ("connect-rate", connects_per_second, true),
-            ("rate", self.messages_per_second, !silent),
-            ("zipf-exponent", self.zipf_exponent, true),
-        ] {
-            if needed && !(rate.is_finite() && rate >= 0.001) {
-                return Err(PlanError::Rate(name));
-            }
-        }
-        if self.rooms_per_client > self.rooms {
-            return Err(PlanError::TooFewRooms { per_client: self.rooms_per_client, rooms: self.rooms });
-        }
-        self.check_roles(silent)?;
-        // An address that is bound to gives each of its ports only once, wherever it connects to.
-        let pairs = if self.sources.is_empty() { self.urls.len() } else { self.sources.len() };
-        if self.clients > CLIENTS_PER_PAIR_MAX * pairs {
-            return Err(PlanError::TooManyClients { clients: self.clients, pairs });
-        }
-        let payload_bytes_min = match self.language.plain() {
-            None => payload::BYTES_MIN,
-            Some(_) => payload::NUMBERED_BYTES_MIN,
-        };
-        if self.payload_bytes < payload_bytes_min && !silent {
-            return Err(PlanError::PayloadTooSmall(payload_bytes_min));
-        }
-        if let Err(error) = RoomName::new(&self.run) {
-            return Err(PlanError::Run(self.run.clone(), error));
-        }
-        Watch::new(&self.servers)?;
-        match RoomName::new(&self.room(self.rooms - 1)) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(PlanError::RoomPrefix(self.room_prefix.clone(), error)),
-        }
-    }
-
-    fn check_roles(&self, silent: bool) -> Result<(), PlanError> {
-        if self.slow_readers + self.churners > self.clients {
-            return Err(PlanError::TooFewClients(self.slow_readers + self.churners, self.clients));
-        }
-        let readers = self.clients - self.slow_readers;
-        if self.senders > readers {
-            return Err(PlanError::TooManySenders { senders: self.senders, readers });
-        }
-        if !silent && self.senders == 0 {
-            return Err(PlanError::NobodySends { slow: self.slow_readers, clients: self.clients });
-        }
-        let some_stay = self.rooms_per_client == 1
-            && self.room_spread == RoomSpread::Even
-            && self.senders.is_multiple_of(self.rooms)
-            && self.senders < self.clients
-            && !silent;
-        if self.missed > 0 && !some_stay {
-            return Err(PlanError::NobodyMisses);
-        }
-        let some_watch = self.rooms_per_client == 1
-            && self.room_spread == RoomSpread::Even
-            && self.clients >= self.rooms + self.slow_readers + self.churners;
-        if self.presence && !some_watch {
-            return Err(PlanError::NobodyWatches);
-        }
-        if self.language != Language::Native {
-            for (name, wanted) in [
-                ("missed", self.missed > 0),
-                ("presence", self.presence),
-                ("churn", self.churners > 0),
-                ("no-echo", !self.echo),
-            ] {
-                if wanted {
-                    return Err(PlanError::NativeOnly(name));
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// The name of a room, counted from 0.
     pub(crate) fn room(&self, number: usize) -> String {
         format!("{}{number}", self.room_prefix)
@@ -348,28 +196,6 @@ impl Plan {
     }
 }
 
-/// Who listens has to know what another process sends, and when.
-fn check_listener(settings: &Settings, arguments: &RunArguments) -> Result<(), PlanError> {
-    if !settings.listen.unwrap_or(false) {
-        return Ok(());
-    }
-    for (is_missing, needed) in [
-        (arguments.run.is_none(), "the --run and the --room-prefix of the process that sends"),
-        (
-            settings.arrivals == Some(Arrivals::Poisson) && arguments.seed.is_none(),
-            "the --seed of the process that sends, so that both draw the same messages; or --arrivals even",
-        ),
-        (arguments.language != Language::Native, "--language native: in others it cannot be told how much was sent"),
-        (settings.missed.unwrap_or(0) > 0, "to stay: leave --missed out, or use it in the process that sends"),
-        (settings.churn.unwrap_or(0) > 0, "to stay: leave --churn out, or use it in the process that sends"),
-    ] {
-        if is_missing {
-            return Err(PlanError::Listens(needed));
-        }
-    }
-    Ok(())
-}
-
 fn read_tokens(path: PathBuf) -> Result<Vec<String>, PlanError> {
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -380,84 +206,4 @@ fn read_tokens(path: PathBuf) -> Result<Vec<String>, PlanError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plan(line: &str) -> Result<Plan, PlanError> {
-        Plan::new(RunArguments::parse_words(line))
-    }
-
-    #[test]
-    fn the_defaults_make_a_plan() {
-        let plan = plan("").unwrap();
-        assert_eq!((plan.clients, plan.rooms, plan.senders), (100, 1, 100));
-        assert!(plan.room(0).starts_with("load-"));
-    }
-
-    #[test]
-    fn every_fault_of_the_arguments_says_what_would_be_right() {
-        for (arguments, word) in [
-            ("--url http://127.0.0.1:1", "ws://"),
-            ("--clients 0", "--clients must be at least 1"),
-            ("--rooms 0", "--rooms must be at least 1"),
-            ("--rate 0", "--rate must be"),
-            ("--rate NaN", "--rate must be"),
-            ("--connect-rate inf", "--connect-rate must be"),
-            ("--rooms 2 --rooms-per-client 3", "more than --rooms 2"),
-            ("-n 4 --churn 3 --slow-readers 2", "more than --clients"),
-            ("-n 4 --slow-readers 4", "nobody is left to send"),
-            ("-n 4 --senders 5", "--senders 5 are more"),
-            ("-n 4 --threads 0", "--threads must be at least 1"),
-            ("-n 4 --connects-in-flight 0", "--connects-in-flight must be at least 1"),
-            ("-n 9 --rooms 2 --senders 3 --missed 5", "a multiple of --rooms"),
-            ("-n 4 --senders 4 --missed 5", "less than --clients"),
-            ("-n 4 --rooms 2 --churn 3 --presence", "does not --churn"),
-            ("--language pusher --churn 3 --payload-bytes 200", "--churn is only known of the native language"),
-            ("--language socketio", "--payload-bytes must be at least 150"),
-            ("--room-spread zipf --zipf-exponent 0", "--zipf-exponent must be"),
-            ("--source localhost", "--source localhost"),
-            ("--run a*b", "--run a*b"),
-            ("--listen", "--run"),
-            ("--listen --run a --arrivals poisson", "--seed"),
-            ("--listen --run a --language socketio --payload-bytes 200", "--language native"),
-            ("--listen --run a -n 9 --senders 3 --missed 5", "--missed"),
-            ("--listen --run a --churn 5", "--churn"),
-            ("nowhere", "hubbub-loadtest scenarios"),
-            ("-n 28001", "several addresses"),
-            ("--payload-bytes 1", "at least"),
-            ("--room-prefix a*", "'*'"),
-            ("--pid 4294967295", "no process 4294967295"),
-            ("--token-file /nowhere/tokens", "/nowhere/tokens"),
-        ] {
-            let error = plan(arguments).unwrap_err().to_string();
-            assert!(error.contains(word), "{arguments}: {error}");
-        }
-        assert!(plan("-n 4 --slow-readers 4 --idle").is_ok());
-        assert!(plan("--listen --run a --arrivals poisson --seed 1").is_ok());
-        assert!(plan("-n 28001 --url ws://127.0.0.1:1,ws://127.0.0.2:1").is_ok());
-    }
-
-    #[test]
-    fn flags_have_the_last_word_over_the_scenario() {
-        let plan = plan("big-room --rate 50 --max-p99-ms 7 -d 1s").unwrap();
-        assert_eq!((plan.clients, plan.payload_bytes, plan.messages_per_second), (1_000, 200, 50.0));
-        assert_eq!((plan.duration, plan.pass.delivered_p99_ms), (Duration::from_secs(1), Some(7.0)));
-        assert_eq!(plan.scenario.as_deref(), Some("big-room"));
-    }
-
-    #[test]
-    fn a_plan_can_be_read_back_from_the_report() {
-        let plan = plan("reconnect-storm --source 127.0.0.2 --connect-rate 100").unwrap();
-        let json = serde_json::to_string(&plan).unwrap();
-        let again: Plan = serde_json::from_str(&json).unwrap();
-        assert_eq!(serde_json::to_string(&again).unwrap(), json);
-        assert_eq!(again.pass, plan.pass);
-    }
-
-    #[test]
-    fn tokens_never_reach_the_report() {
-        let plan = plan("--token secret1 --token secret2").unwrap();
-        assert_eq!(plan.tokens.len(), 2);
-        assert!(!serde_json::to_string(&plan).unwrap().contains("secret"));
-    }
-}
+mod tests;

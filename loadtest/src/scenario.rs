@@ -26,7 +26,10 @@ pub(crate) enum ScenarioError {
         "there is no scenario {0}; `hubbub-loadtest scenarios` lists them, and a file is given as a path, like ./{0}.toml"
     )]
     Unknown(String),
-    #[error("the scenario could not be read from {path}: {error}")]
+    #[error(
+        "the scenario could not be read from {path}: {error}; give the path of a file like one, or a name that \
+         `hubbub-loadtest scenarios` lists"
+    )]
     Unreadable { path: String, error: std::io::Error },
     #[error("{name} is no scenario:\n{error}")]
     Wrong { name: String, error: toml::de::Error },
@@ -88,6 +91,7 @@ mod tests {
     fn a_name_that_is_no_scenario_leads_to_the_list() {
         let error = load("bigroom").unwrap_err().to_string();
         assert!(error.contains("hubbub-loadtest scenarios") && error.contains("./bigroom.toml"), "{error}");
-        assert!(load("./nowhere.toml").unwrap_err().to_string().contains("./nowhere.toml"));
+        let error = load("./nowhere.toml").unwrap_err().to_string();
+        assert!(error.contains("./nowhere.toml") && error.contains("hubbub-loadtest scenarios"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! What the threads of a run have in common. None of it is written for a delivery.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -21,8 +21,10 @@ use crate::websocket::upgrade;
 pub(crate) enum TargetError {
     #[error("{0} is no address of a WebSocket")]
     Url(String),
-    #[error("{url} could not be found: {error}")]
+    #[error("{url} could not be found: {error}; is the name right? An address does as well: ws://127.0.0.1:8080/v1/ws")]
     Unknown { url: String, error: std::io::Error },
+    #[error("--source {from} cannot connect to {to}; both must be IPv4 addresses, or both IPv6")]
+    Kind { from: IpAddr, to: IpAddr },
 }
 
 /// Where to connect to, and what to say there first.
@@ -137,10 +139,16 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(plan: Plan) -> Result<Self, TargetError> {
         let current = Current::new();
+        let targets: Vec<Target> = plan.urls.iter().map(|url| Target::new(&plan, url)).collect::<Result<_, _>>()?;
+        for to in targets.iter().map(|target| target.address.ip()) {
+            if let Some(Source(from)) = plan.sources.iter().find(|source| source.0.is_ipv4() != to.is_ipv4()) {
+                return Err(TargetError::Kind { from: *from, to });
+            }
+        }
         Ok(Self {
             schedule: Schedule::new(&plan),
             memberships: Memberships::new(&plan),
-            targets: plan.urls.iter().map(|url| Target::new(&plan, url)).collect::<Result<_, _>>()?,
+            targets,
             rooms: (0..plan.rooms).map(|_| Room::default()).collect(),
             progress: (0..plan.threads).map(|_| Progress::new(current.get(), plan.clients)).collect(),
             current,
@@ -269,6 +277,15 @@ mod tests {
         assert!(first("--url ws://[::1]:9/v1/ws").1.starts_with("GET /v1/ws HTTP/1.1\r\nHost: [::1]:9\r\n"));
         let (_, request) = first("--url ws://127.0.0.1:9 --language pusher --pusher-key k --payload-bytes 200");
         assert!(request.starts_with("GET /app/k?protocol=7"), "{request}");
-        assert!(shared("--url ws://nowhere.invalid:1").is_err());
+        assert!(first("--url ws://127.0.0.1:9").1.starts_with("GET /v1/ws HTTP/1.1"));
+        let error = shared("--url ws://nowhere.invalid:1").unwrap_err().to_string();
+        assert!(error.contains("is the name right?"), "{error}");
+    }
+
+    #[test]
+    fn nobody_connects_from_one_kind_of_address_to_the_other() {
+        let error = shared("--url ws://127.0.0.1:1 --source 127.0.0.1,::1").unwrap_err().to_string();
+        assert!(error.contains("--source ::1 cannot connect to 127.0.0.1"), "{error}");
+        assert!(shared("--url ws://[::1]:1 --source ::1").is_ok());
     }
 }

@@ -7,7 +7,7 @@ pub(crate) mod socketio;
 use std::borrow::Cow;
 
 use clap::ValueEnum;
-use hubbub_shared::SUBPROTOCOL;
+use hubbub_shared::{SUBPROTOCOL, WEBSOCKET_PATH};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
@@ -54,7 +54,7 @@ impl Language {
     /// The path to ask for where the URL has none.
     pub(crate) fn path(self, plan: &Plan) -> String {
         match self {
-            Self::Native => "/".to_owned(),
+            Self::Native => WEBSOCKET_PATH.to_owned(),
             Self::Pusher => pusher::path(&plan.pusher.key),
             Self::Socketio => socketio::PATH.to_owned(),
         }

@@ -14,12 +14,20 @@ const HEADERS_MAX: usize = 64;
 /// Why a connection is no WebSocket.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(crate) enum UpgradeError {
-    #[error("the upgrade was answered with HTTP {0}")]
+    #[error("the upgrade was answered with HTTP {0}{hint}", hint = hint(*.0))]
     Http(u16),
     #[error("the upgrade was answered with something else than HTTP")]
     NoHttp,
     #[error("the upgrade was answered with a wrong Sec-WebSocket-Accept")]
     Accept,
+}
+
+/// What an answer commonly means that comes where no WebSocket is.
+fn hint(status: u16) -> &'static str {
+    match status {
+        200..=299 | 404 | 405 => "; is the path of --url right? A gateway's is /v1/ws",
+        _ => "",
+    }
 }
 
 /// The request for a WebSocket.
@@ -69,6 +77,10 @@ mod tests {
     #[test]
     fn any_other_answer_says_what_it_was() {
         assert_eq!(answer(b"HTTP/1.1 503 Service Unavailable\r\n\r\n"), Err(UpgradeError::Http(503)));
+        for (status, is_path) in [(200, true), (404, true), (503, false)] {
+            let error = UpgradeError::Http(status).to_string();
+            assert_eq!(error.contains("is /v1/ws"), is_path, "{error}");
+        }
         assert_eq!(answer(b"HTTP/1.1 101 Yes\r\nSec-WebSocket-Accept: no\r\n\r\n"), Err(UpgradeError::Accept));
         assert_eq!(answer(b"SSH-2.0-OpenSSH\r\n"), Err(UpgradeError::NoHttp));
     }
