@@ -37,6 +37,8 @@ impl Stage {
         let mut client = Client::new(0, 0, &shared);
         client.connect(&mut local, Instant::now());
         let (server, _) = listener.accept().unwrap();
+        // What is said is there at once, also behind something that was not acknowledged yet.
+        server.set_nodelay(true).unwrap();
         Self { poll, local, client, buffer: Vec::new(), server }
     }
 
