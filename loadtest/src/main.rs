@@ -16,7 +16,7 @@
 //! * [`subscription`], [`numbers`]: the position in one room, and what one subscription saw.
 //! * [`ledger`]: what was sent to a room against what arrived.
 //! * [`latency`], [`tally`]: how long things took, and how often they went wrong.
-//! * [`servers`]: what the gateway's processes used.
+//! * [`servers`], [`machine`]: what the gateway's processes used, and on what.
 //! * [`gathered`], [`report`], [`verdict`], [`limit`], [`sentences`], [`progress`]: what comes out, for programs and for people.
 //! * [`search`]: the highest rate that holds.
 //! * [`files`]: what is written for others to read.

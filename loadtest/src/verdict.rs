@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limit::Limit;
 use crate::report::Report;
-use crate::servers::{Figures, Usage, Used};
+use crate::servers::{Used, sum};
 
 /// A thread that uses more of a processor may be too late for what came.
 const BUSY: f64 = 0.9;
@@ -116,10 +116,6 @@ impl Verdict {
 
     fn judge_thresholds(&mut self, report: &Report) {
         let pass = &report.plan.pass;
-        let of_all = |of: fn(&Figures) -> Option<f64>, usages: &[Usage]| {
-            let figures = usages.iter().map(|usage| usage.figures.as_ref().and_then(of));
-            figures.sum::<Option<f64>>().filter(|_| !usages.is_empty())
-        };
         let Used { connecting, sending } = &report.servers;
         let delivered = &report.latencies.delivered;
         for (what, reached, limit) in [
@@ -140,17 +136,17 @@ impl Verdict {
             ),
             (
                 "µs of processor time were taken per delivery",
-                of_all(|figures| figures.cpu_us_per_delivery, sending),
+                sum(sending, |figures| figures.cpu_us_per_delivery),
                 pass.cpu_us_per_delivery.map(Limit::AtMost),
             ),
             (
                 "system calls were made per delivery",
-                of_all(|figures| figures.system_calls_per_delivery, sending),
+                sum(sending, |figures| figures.system_calls_per_delivery),
                 pass.system_calls_per_delivery.map(Limit::AtMost),
             ),
             (
                 "KiB of resident memory were taken per connection",
-                of_all(|figures| figures.resident_bytes_per_connection.map(|bytes| bytes / 1024.0), connecting),
+                sum(connecting, |figures| figures.resident_bytes_per_connection.map(|bytes| bytes / 1024.0)),
                 pass.resident_kib_per_connection.map(Limit::AtMost),
             ),
             (

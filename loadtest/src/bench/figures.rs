@@ -11,6 +11,7 @@ use crate::servers::{Usage, sum};
 pub(super) fn of(report: &Report, gateways: usize) -> BTreeMap<Figure, f64> {
     let connections = &report.connections;
     let sent = report.messages.sent > 0;
+    let delivered = &report.latencies.delivered;
     let split = |usages: &'_ [Usage]| {
         let (gateways, others) = usages.split_at(gateways.min(usages.len()));
         (gateways.to_vec(), others.to_vec())
@@ -23,8 +24,8 @@ pub(super) fn of(report: &Report, gateways: usize) -> BTreeMap<Figure, f64> {
         (Figure::CpuUsPerDelivery, sum(&sending, |each| each.cpu_us_per_delivery)),
         (Figure::RedisCpuUsPerDelivery, sum(&redis, |each| each.cpu_us_per_delivery)),
         (Figure::SystemCallsPerDelivery, sum(&sending, |each| each.system_calls_per_delivery)),
-        (Figure::DeliveredP50Ms, sent.then_some(report.latencies.delivered.p50_ms)),
-        (Figure::DeliveredP99Ms, sent.then_some(report.latencies.delivered.p99_ms)),
+        (Figure::DeliveredP50Ms, (delivered.count > 0).then_some(delivered.p50_ms)),
+        (Figure::DeliveredP99Ms, (delivered.count > 0).then_some(delivered.p99_ms)),
         (Figure::GeneratorShare, Some(share(report))),
         (
             Figure::KibPerConnection,

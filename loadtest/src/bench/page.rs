@@ -4,9 +4,13 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::part::Bar;
+use clap::ValueEnum;
+use thiserror::Error;
+
+use super::part::{Bar, Figure, Part};
 use super::results::{Measured, Results, median};
 use crate::limit::Limit;
+use crate::machine::Machine;
 use crate::plot::{self, Bars, short};
 
 /// What the results stand between.

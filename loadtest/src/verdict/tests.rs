@@ -3,6 +3,7 @@ use crate::command::RunArguments;
 use crate::pass::Pass;
 use crate::plan::Plan;
 use crate::report::{Measured, Returns};
+use crate::servers::{Figures, Usage};
 use crate::shared::Shared;
 
 /// A run in which everything went well, of ten clients and twenty messages.
