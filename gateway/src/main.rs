@@ -12,6 +12,10 @@ use hubbub::lifecycle::Signals;
 use hubbub::{lifecycle, telemetry};
 use tokio_util::sync::CancellationToken;
 
+// It keeps connections close together in large pages: less processor time for each delivery than with the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match Arguments::parse().into_command() {
         Command::Serve(arguments) => serve(&arguments),

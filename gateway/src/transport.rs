@@ -2,6 +2,7 @@
 
 pub mod flusher;
 pub mod listener;
+mod patience;
 mod socket;
 pub mod upgrade;
 pub mod websocket;

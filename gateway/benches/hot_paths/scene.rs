@@ -1,6 +1,7 @@
 //! A room with seats in it, as the gateway makes them, without sockets and without a store.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use hubbub::broker::{Author, Body, Entry};
 use hubbub::config::Config;
@@ -44,6 +45,7 @@ impl Scene {
     /// Seats a connection that follows the room from its head.
     fn sit(&mut self, number: u64) {
         let outbox = self.outbox(number);
+        outbox.wakes(Waker::noop().clone());
         let id = outbox.subscribe(self.room.clone(), self.head.clone(), "joined".into()).unwrap();
         assert!(outbox.reach(id, &self.head));
         let seat = Seat { outbox: outbox.clone(), id, wants: Wants::default() };
@@ -80,8 +82,15 @@ impl Scene {
         assert_eq!(self.take_all(), self.outboxes.len());
     }
 
-    /// Takes what is queued for everybody; answers how many frames those were.
+    /// Takes what is queued for everybody, as their writers do once they are woken; answers how many frames those were.
     fn take_all(&self) -> usize {
-        self.outboxes.iter().map(|outbox| std::iter::from_fn(|| outbox.take()).count()).sum()
+        let mut frames = Vec::with_capacity(16);
+        let mut taken = 0;
+        for outbox in &self.outboxes {
+            outbox.take_batch(OUTBOX_BYTES, &mut frames);
+            taken += frames.len();
+            frames.clear();
+        }
+        taken
     }
 }

@@ -189,7 +189,8 @@ impl Live {
                                 }
                             }
                             Err(refused) => {
-                                if let Some(ending) = self.refuse(refused).await {
+                                // A box, so that a connection at rest does not keep the place of what few ever need.
+                                if let Some(ending) = Box::pin(self.refuse(refused)).await {
                                     return Some(ending);
                                 }
                             }

@@ -25,7 +25,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// Serves one connection. Each phase is a box of its own, so that a connection at rest pays for none but the last.
 pub async fn serve<R, W>(
     context: Arc<Context>,
-    opening: Opening,
+    opening: Box<Opening>,
     dialect: Arc<dyn Dialect>,
     fits: bool,
     mut reader: R,
@@ -51,7 +51,7 @@ pub async fn serve<R, W>(
 /// Waits for the hello and lets the client in, or says why not; `Err(None)` if it left without a word.
 async fn open<R>(
     context: &Context,
-    opening: Opening,
+    opening: Box<Opening>,
     dialect: &Arc<dyn Dialect>,
     fits: bool,
     reader: &mut R,

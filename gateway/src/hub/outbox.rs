@@ -20,13 +20,13 @@ use crate::broker::Author;
 use crate::ids::ConnectionId;
 use crate::telemetry::metrics::OutboxMetrics;
 
-mod first;
 mod offering;
 mod queue;
+mod state;
 mod taking;
 
 pub use offering::Replayed;
-use queue::{Kind, State};
+use state::{Kind, State};
 pub use taking::Batch;
 
 /// What waits to be written to one connection.
@@ -174,7 +174,7 @@ impl Outbox {
             }
             if state.subscription(id).is_none_or(|subscription| subscription.echo_appended(request, &sent)) {
                 let frame = self.encoder.event(room, &Event::Sent(sent.clone()));
-                state.push(frame, Kind::SentAfter(id, request, sent));
+                state.push(frame, Kind::SentAfter(id, request, sent.into()));
             }
         });
     }

@@ -145,7 +145,7 @@ impl Redis {
     }
 
     /// Runs a script as [`Redis::run`] does, in one call with others that are asked meanwhile: for what every
-    /// connection asks. A fault in one of them is told to all.
+    /// connection asks.
     pub async fn ask<R: FromValue>(
         &self,
         script: &'static Script,

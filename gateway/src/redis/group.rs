@@ -111,6 +111,7 @@ impl<Q: Send + 'static, A: Send + 'static> Group<Q, A> {
 impl<Q, A> Shared<Q, A> {
     /// Asks what waits in a lane until nothing does.
     async fn serve(&self, lane: usize) {
+        let _unharmed = Unharmed(&self.lanes[lane]);
         let full = self.lanes[lane].lock().full.clone();
         let mut under_way = FuturesUnordered::new();
         loop {
@@ -168,6 +169,22 @@ impl<Q, A> Shared<Q, A> {
             return None;
         }
         Some(together)
+    }
+}
+
+/// Lets go of a lane whose call panicked, with those who wait in it, so that the next question begins anew.
+struct Unharmed<'a, Q, A>(&'a Mutex<Lane<Q, A>>);
+
+impl<Q, A> Drop for Unharmed<'_, Q, A> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let waiting = {
+                let mut lane = self.0.lock();
+                lane.busy = false;
+                std::mem::take(&mut lane.waiting)
+            };
+            drop(waiting);
+        }
     }
 }
 
@@ -285,6 +302,19 @@ mod tests {
         world.ends.add_permits(10);
         let answers = join_all((1..=3).map(|question| world.group.ask(0, question))).await;
         assert!(answers.into_iter().all(|answer| answer == Err(RedisError::Full)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_panics_takes_nobody_with_it_who_asks_later() {
+        let call: Call<usize, usize> = Box::new(|_, questions| {
+            assert_ne!(questions, [1], "a call that panics");
+            async move { Ok(questions) }.boxed()
+        });
+        let group = Group::new(1, BOUNDS, DEADLINE, |question| *question, TaskTracker::new(), call);
+        let start = tokio::time::Instant::now();
+        assert_eq!(group.ask(0, 1).await, Err(RedisError::Unavailable));
+        assert_eq!(group.ask(0, 2).await, Ok(2));
+        assert_eq!(start.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

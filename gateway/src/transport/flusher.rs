@@ -66,7 +66,7 @@ impl Flusher {
         loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => break,
                 () = self.filled.notified() => {}
             }
             std::mem::swap(&mut *self.line.lock(), &mut writers);
@@ -82,5 +82,8 @@ impl Flusher {
                 }
             }
         }
+        // Whoever still stands in line would keep this one, and be kept by it, for ever.
+        let left = std::mem::take(&mut *self.line.lock());
+        left.iter().for_each(|writer| writer.abandon());
     }
 }

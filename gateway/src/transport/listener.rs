@@ -21,6 +21,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1::{self, Parts};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
@@ -29,6 +31,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tower_service::Service as _;
 
+use super::patience::Patience;
 use super::upgrade::{Accepted, Transport};
 use super::websocket::Upgraded;
 
@@ -42,6 +45,10 @@ const FIRST_REQUEST: Duration = Duration::from_secs(10);
 const NEXT_REQUEST: Duration = Duration::from_secs(90);
 /// How large the head of a request may be. Tokens have up to 16 KiB, and cookies stand beside them.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// What the system may hold that it has not sent yet. Left to itself it takes megabytes, says that it takes more only
+/// once a third of them has gone, and so makes a client that reads slowly look like one that does not read.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES: u32 = 128 * 1024;
 /// How long is waited where no connection can be accepted, as when all files are open.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The least time between two words about that.
@@ -91,9 +98,9 @@ async fn accept(listener: TcpListener, serving: &Arc<Serving>) {
     loop {
         match listener.accept().await {
             Ok((socket, address)) => {
-                // Small frames must not wait for each other; a socket that cannot be told is slower, nothing else.
-                if let Err(error) = socket.set_nodelay(true) {
-                    tracing::debug!(%error, "a socket could not be told to send small frames at once");
+                // A socket that cannot be told is slower or holds more, nothing else.
+                if let Err(error) = tell(&socket) {
+                    tracing::debug!(%error, "a socket could not be told how to send");
                 }
                 tokio::spawn(converse(serving.clone(), serving.tasks.token(), socket, address));
             }
@@ -110,6 +117,14 @@ async fn accept(listener: TcpListener, serving: &Arc<Serving>) {
     }
 }
 
+/// Small frames must not wait for each other, and the system should not hold much that it has not sent.
+fn tell(socket: &TcpStream) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    SockRef::from(socket).set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    Ok(())
+}
+
 /// Serves one connection to its end. HTTP is a box of its own, and nothing else is held in two places, so that a
 /// WebSocket does not pay for what went before.
 fn converse(
@@ -121,8 +136,10 @@ fn converse(
     let http = Box::pin(speak_http(serving, socket, address));
     async move {
         let Some((accepted, ahead, socket)) = http.await else { return };
+        let serving = accepted.serve(Upgraded { socket, ahead });
+        // Only now, so that there is no moment in which nobody counts it.
         drop(counted);
-        accepted.serve(Upgraded { socket, ahead }).await;
+        serving.await;
     }
 }
 
@@ -133,7 +150,7 @@ where
 {
     let conversation = Arc::new(Conversation::default());
     let caller = Caller { serving: serving.clone(), address, conversation: conversation.clone() };
-    let mut connection = serving.http.serve_connection(TokioIo::new(socket), caller);
+    let mut connection = serving.http.serve_connection(TokioIo::new(Patience::with(socket)), caller);
     let mut late = pin!(tokio::time::sleep(FIRST_REQUEST));
     let mut stop = pin!(serving.stop.cancelled());
     let (mut waiting, mut stopping) = (true, false);
@@ -161,7 +178,7 @@ where
         }
     }
     let Parts { io, read_buf, .. } = connection.into_parts();
-    let mut socket = io.into_inner();
+    let mut socket = io.into_inner().into_inner();
     if let Some(accepted) = conversation.accepted.lock().take() {
         return Some((accepted, read_buf, socket));
     }

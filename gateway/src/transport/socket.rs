@@ -96,7 +96,9 @@ fn read_once(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     let outcome = socket.try_io(Interest::READABLE, || {
         let bytes = (&*SockRef::from(socket)).read(buffer)?;
         read_bytes = Some(bytes);
-        if (1..buffer.len()).contains(&bytes) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        // Elsewhere a socket that is not found empty may never be told readable again.
+        let was_all = cfg!(unix) && (1..buffer.len()).contains(&bytes);
+        if was_all { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
     });
     match (read_bytes, outcome) {
         (Some(bytes), _) => Ok(bytes),

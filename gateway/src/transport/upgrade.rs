@@ -69,7 +69,8 @@ enum Refusal {
 pub struct Accepted {
     transport: Arc<Transport>,
     dialect: Arc<dyn Dialect>,
-    opening: Opening,
+    /// In a box, so that the task of a connection does not keep the place of what is needed only at first.
+    opening: Box<Opening>,
 }
 
 /// The route of the socket, for those whose handshake is refused.
@@ -138,11 +139,11 @@ impl Transport {
         }
         let headers = request.headers();
         let Handshake { key, subprotocol, dialect, cookie } = self.accept(headers).ok()?;
-        let opening = Opening {
+        let opening = Box::new(Opening {
             address: peer::address(socket, headers, &self.trusted_proxies),
             cookie,
             user_agent: text(headers, &header::USER_AGENT).map(|agent| agent.chars().take(200).collect()),
-        };
+        });
         self.upgrades.inc();
         Some((Accepted { transport: self.clone(), dialect, opening }, switching(&key, subprotocol)))
     }

@@ -21,7 +21,7 @@ use crate::connection::serve::serve;
 
 /// The buffer for what comes in. It is there for as long as the connection is, so it is small; larger frames make it
 /// grow.
-const READ_BUFFER_BYTES: usize = 512;
+const READ_BUFFER_BYTES: usize = 256;
 /// How long, and how much, is read from a client that goes on sending after its end, so that its last frames reach it.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1 << 20;
@@ -39,7 +39,7 @@ pub struct Upgraded {
 pub(super) async fn run(
     context: Arc<Context>,
     dialect: Arc<dyn Dialect>,
-    opening: Opening,
+    opening: Box<Opening>,
     fits: bool,
     upgraded: Upgraded,
     flusher: Arc<Flusher>,

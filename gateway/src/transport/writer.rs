@@ -8,7 +8,6 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::{Buf as _, Bytes};
 use parking_lot::Mutex;
-use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
@@ -18,9 +17,6 @@ use crate::hub::outbox::{Batch, Outbox};
 
 /// How much is taken out of the outbox before the socket must have taken it.
 const BATCH_BYTES: usize = 64 * 1024;
-/// What the system may hold that it has not sent yet. Left to itself it takes megabytes, says that it takes more only
-/// once a third of them has gone, and so makes a client that reads slowly look like one that does not read.
-const UNSENT_BYTES: u32 = 128 * 1024;
 /// What may wait of the answers to a client's pings.
 const CONTROL_BYTES: usize = 1_024;
 
@@ -98,11 +94,6 @@ enum Turn {
 
 impl Writer {
     pub(super) fn new(socket: TcpStream, flusher: Arc<Flusher>) -> Arc<Self> {
-        // A socket that cannot be told holds more, nothing else.
-        #[cfg(target_os = "linux")]
-        if let Err(error) = SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES) {
-            tracing::debug!(%error, "a socket could not be told to hold little");
-        }
         Arc::new(Self {
             socket,
             flusher,
@@ -117,9 +108,9 @@ impl Writer {
         &self.socket
     }
 
-    /// Puts what the WebSocket itself has to say in line, between two frames. A close frame is the last one; pongs that
-    /// find no room are let go, as a client that sends pings faster than it reads is owed only the newest.
-    pub(super) fn control(self: &Arc<Self>, frames: &[u8]) -> io::Result<()> {
+    /// Puts what the WebSocket itself has to say in line, between two frames. A close frame is the last one. Where pongs
+    /// find no room those in line are let go, as a client that pings faster than it is answered is owed only the newest.
+    pub(super) fn control(self: &Arc<Self>, mut frames: &[u8]) -> io::Result<()> {
         {
             let mut line = self.line.lock();
             match line.source {
@@ -130,7 +121,8 @@ impl Writer {
             if has_close(frames) {
                 line.source = Source::Closed;
             } else if line.control.len() + frames.len() > CONTROL_BYTES {
-                return Ok(());
+                line.control.clear();
+                frames = newest(frames);
             }
             line.control.extend_from_slice(frames);
         }
@@ -311,6 +303,16 @@ impl Outlet for Arc<Writer> {
             self.moved.notified().await;
         }
     }
+}
+
+/// As many of the last of these control frames as there may be in line.
+fn newest(mut frames: &[u8]) -> &[u8] {
+    while frames.len() > CONTROL_BYTES
+        && let [_, length, rest @ ..] = frames
+    {
+        frames = rest.get(usize::from(*length)..).unwrap_or_default();
+    }
+    frames
 }
 
 /// Whether there is a close frame among whole control frames of the server.

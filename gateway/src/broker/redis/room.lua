@@ -1,6 +1,7 @@
 -- What a room's log is in Redis; a fragment of every script that touches one.
 --
--- log    stream; id `seq-0`; h: `tag prev count time_ms cost_bytes`, b: the body, whose first line has no data in it
+-- log    stream; id `seq-0`; h: `epoch seq tag count time_ms prev cost_bytes sum`, b: the body, whose first line has no
+--        data in it
 -- gone   hash; number of an entry that was deleted → its h, a line break, and the first line of its b
 -- meta   hash; where the log ends and begins, so that neither needs its entry
 --          head    `epoch seq tag count time_ms bytes sum`: the newest entry, what the kept ones cost, and what all did

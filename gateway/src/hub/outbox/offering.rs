@@ -7,7 +7,7 @@ use hubbub_shared::Position;
 use hubbub_shared::server_frame::ResetReason;
 
 use super::Outbox;
-use super::queue::{Kind, State};
+use super::state::{Kind, State};
 use crate::broker::Entry;
 use crate::hub::event::{Event, Shared};
 use crate::hub::room::Room;
@@ -96,14 +96,14 @@ impl Outbox {
             Placed::EntryThenSent { request, sent } => {
                 state.push(shared.frame(self.encoder()), Kind::Entry(id, entry.clone()));
                 let frame = self.encoder.event(&shared.room, &Event::Sent(sent.clone()));
-                state.push(frame, Kind::SentAfter(id, request, sent));
+                state.push(frame, Kind::SentAfter(id, request, sent.into()));
             }
             Placed::Sent { request, sent, early } => {
                 if early {
                     state.answered.push(request);
                 }
                 let frame = self.encoder.event(&shared.room, &Event::Sent(sent.clone()));
-                state.push(frame, Kind::Echo(id, entry.clone(), request, sent));
+                state.push(frame, Kind::Echo(id, entry.clone(), request, sent.into()));
             }
         }
     }
@@ -139,7 +139,7 @@ impl Outbox {
                 match reason {
                     ResetReason::Lag | ResetReason::Trimmed => {
                         let frame = self.encoder.event(&shared.room, &Event::Sent(sent.clone()));
-                        state.push(frame, Kind::SentAfter(id, request, sent));
+                        state.push(frame, Kind::SentAfter(id, request, sent.into()));
                     }
                     // Errors that name no request say nothing by their number.
                     ResetReason::Reset if sent.id.is_none() && std::mem::replace(&mut nameless, true) => {}

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use parking_lot::MutexGuard;
 
 use super::Outbox;
-use super::queue::State;
+use super::state::State;
 
 /// How much was taken out of an outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

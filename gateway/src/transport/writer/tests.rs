@@ -114,14 +114,15 @@ async fn pings_that_nobody_reads_the_answers_of_are_not_gathered_without_end() {
     let flushers = flushers();
     let ada = connect(&flushers).await;
     ada.flood().await;
-    let pong = [0x8a, 100].into_iter().chain([0; 100]).collect::<Vec<u8>>();
-    // Also where many come in one piece, as they do from whoever could not say them one by one.
-    ada.writer.control(&pong.repeat(20)).unwrap();
-    for _ in 0..100 {
-        ada.writer.control(&pong).unwrap();
+    let pong = |number: u8| [0x8a, 100].into_iter().chain([number; 100]).collect::<Vec<u8>>();
+    let waiting = || ada.writer.line.lock().control.clone();
+    for number in 0..=100 {
+        ada.writer.control(&pong(number)).unwrap();
+        assert!(waiting().len() <= CONTROL_BYTES && waiting().ends_with(&pong(number)), "the newest is in line");
     }
-    let waiting = ada.writer.line.lock().control.len();
-    assert_eq!(waiting, CONTROL_BYTES / pong.len() * pong.len(), "as many as have room, and whole ones");
+    // Also where many come in one piece, as they do from whoever could not say them one by one.
+    ada.writer.control(&(0..20).flat_map(pong).collect::<Vec<_>>()).unwrap();
+    assert_eq!(waiting(), (10..20).flat_map(pong).collect::<Vec<_>>(), "as many as have room, and whole ones");
     ada.writer.control(b"\x88\x02\x03\xe8").unwrap();
     assert!(ada.writer.line.lock().control.ends_with(b"\x88\x02\x03\xe8"), "a close always has room");
 }
@@ -144,6 +145,25 @@ async fn nothing_is_left_of_a_connection_that_ends_in_the_middle_of_a_write() {
     .unwrap();
     let mut rest = Vec::new();
     timeout(PATIENCE, ada.client.read_to_end(&mut rest)).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_turn_takes_nothing_from_the_heap() {
+    let flushers = flushers();
+    let mut ada = connect(&flushers).await;
+    let frame = Bytes::from_static(b"\x81\x02{}");
+    let mut scratch = Scratch::default();
+    // The first ones make what is used again.
+    for _ in 0..3 {
+        ada.outbox.reply(frame.clone());
+        ada.writer.turn(&mut scratch);
+    }
+    let taken = allocation_counter::measure(|| {
+        ada.outbox.reply(frame.clone());
+        ada.writer.turn(&mut scratch);
+    });
+    assert_eq!(taken.count_total, 0);
+    assert_eq!(ada.reads(4 * frame.len()).await, frame.repeat(4));
 }
 
 #[test]
