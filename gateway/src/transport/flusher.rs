@@ -84,6 +84,8 @@ impl Flusher {
         }
         // Whoever still stands in line would keep this one, and be kept by it, for ever.
         let left = std::mem::take(&mut *self.line.lock());
-        left.iter().for_each(|writer| writer.abandon());
+        for writer in left {
+            writer.abandon();
+        }
     }
 }
