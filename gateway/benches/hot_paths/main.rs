@@ -28,7 +28,7 @@ struct Path {
 }
 
 const PATHS: [Path; 4] = [
-    Path { name: "fan-out of one entry", unit: "recipient", units: 1_000, budget: 560, run: fan_out },
+    Path { name: "fan-out of one entry", unit: "recipient", units: 1_000, budget: 620, run: fan_out },
     Path { name: "encoding", unit: "entry", units: 100, budget: 6_900, run: encode },
     Path { name: "decoding", unit: "send", units: 100, budget: 11_100, run: decode },
     Path { name: "replay from the ring", unit: "entry", units: 500, budget: 590, run: replay },
